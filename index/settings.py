@@ -49,6 +49,9 @@ class Settings(BaseSettings):
         None, description="тайна псевдонимов авторов; пусто — создаётся в папке data"
     )
     contact: str = Field("", description="адрес почты для User-Agent обходчика")
+    limits: str = Field(
+        "", description="поверх таблицы пределов сетей: vk=3/s, vk:wall.get=5000/day, news=every 60s"
+    )
     proxy: str | None = Field(None, description="посредник для Telegram: http://host:port")
     retention_days: int = Field(365, ge=30, description="сколько дней хранить посты")
     two_person_approval: bool = Field(True, description="автор не согласует собственный текст")
