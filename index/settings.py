@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     author_secret: SecretStr | None = Field(
         None, description="тайна псевдонимов авторов; пусто — создаётся в папке data"
     )
+    console_secret: SecretStr | None = Field(
+        None, description="тайна подписи сеансов; пусто — создаётся в папке data"
+    )
     contact: str = Field("", description="адрес почты для User-Agent обходчика")
     limits: str = Field(
         "", description="поверх таблицы пределов сетей: vk=3/s, vk:wall.get=5000/day, news=every 60s"
