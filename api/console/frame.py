@@ -1,0 +1,190 @@
+"""The frame of every console page: who is logged in, the rail with counters, the bar, keys, and what is stale."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from fastapi import Request
+from fastapi.responses import RedirectResponse, Response
+from nicegui import ui
+
+from api.security import FORM_COOKIE, new_form_token, person_of
+from api.service import Service
+from api.words import ROLE_WORDS
+from index.domain.person import Person, Right
+from index.errors import ServiceError
+
+RAIL_SECONDS = 5.0  # counters of the rail are read again after this long
+SECTIONS = (
+    ("/alerts", "Сигналы", "alerts"),
+    ("/feed", "Лента", "feed"),
+    ("/incidents", "Инциденты", "incidents"),
+    ("/publications", "Публикации", "publications"),
+    ("/summary", "Сводка", "summary"),
+    ("/sources", "Источники", "sources"),
+    ("/people", "Сотрудники", "people"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """One opened page: the service and the person who looks."""
+
+    service: Service
+    person: Person
+    request: Request
+
+    def may(self, right: Right) -> bool:
+        return self.person.may(right)
+
+
+def guarded(
+    service: Service, path: str, title: str, build: Callable[..., None], *, right: Right = Right.READ
+) -> None:
+    """Register `build(visit, **query parameters)` as a page for people who may; others are sent to log in.
+
+    The query parameters of `build` (after `visit`) come from the address, so a link opens the same view.
+    """
+
+
+    parameters = list(inspect.signature(build, eval_str=True).parameters.values())[1:]
+
+    def page(request: Request, **values: Any) -> Response | None:
+        person = person_of(request, service)
+        if person is None:
+            target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            return RedirectResponse(f"/login?to={quote(target, safe='')}", status_code=303)
+        visit = Visit(service=service, person=person, request=request)
+        if not person.may(right):
+            with frame(visit, title, here=path):
+                empty("Сюда у вас нет доступа", "Права даёт администратор на странице «Сотрудники».")
+            return None
+        build(visit, **values)
+        return None
+
+    request_parameter = inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Request)
+    page.__signature__ = inspect.Signature([request_parameter, *parameters])  # type: ignore[attr-defined]
+    page.__annotations__ = {"request": Request} | {p.name: p.annotation for p in parameters}
+    ui.page(path, title=f"{title} — МЦУ монитор", response_timeout=20, language="ru")(page)
+
+
+@contextmanager
+def frame(visit: Visit, title: str, *, here: str) -> Iterator[ui.element]:
+    """The page around its content; what is put inside the `with` stands under the bar.
+
+    Yields the bar's free space, for filters and buttons.
+    """
+    ui.add_head_html('<link rel="stylesheet" href="/assets/console.css"><link rel="icon" href="/assets/icon.svg">')
+    ui.add_head_html('<script src="/assets/keys.js" defer></script>')
+    ui.dark_mode(None)  # as the person's system is set
+    _rail(visit, here)
+    with ui.element("main").classes("room"):
+        with ui.element("header").classes("bar"):
+            with ui.element("h1"):
+                ui.label(title)
+            space = ui.element("div").style("display: contents")
+        _notices(visit)
+        yield space
+
+
+def _rail(visit: Visit, here: str) -> None:
+    with ui.element("nav").classes("rail").props('aria-label="Разделы"'):
+        ui.label("МЦУ монитор").classes("brand")
+        ui.label(visit.service.district.name).classes("district")
+        numbers: dict[str, ui.label] = {}
+        for path, words, name in SECTIONS:
+            if name == "people" and not visit.may(Right.EDIT_PEOPLE):
+                continue
+            with ui.element("a").props(f'href="{path}"').classes("nav" + (" here" if path == here else "")):
+                ui.label(words)
+                numbers[name] = ui.label("").classes("number")
+        with ui.element("div").classes("foot"):
+            ui.label(visit.person.name)
+            ui.label(", ".join(ROLE_WORDS[role] for role in sorted(visit.person.roles))).classes("soft")
+            _logout(visit)
+
+    def count() -> None:
+        for name, (words, is_due) in _numbers(visit).items():
+            numbers[name].text = words
+            numbers[name].classes(add="due" if is_due else "", remove="" if is_due else "due")
+
+    count()
+    ui.timer(RAIL_SECONDS, count)
+
+
+def _logout(visit: Visit) -> None:
+    token = visit.request.cookies.get(FORM_COOKIE) or new_form_token()
+    ui.html(
+        '<form method="post" action="/logout" style="margin-top:4px">'
+        f'<input type="hidden" name="form" value="{token}">'
+        '<button style="all:unset;cursor:pointer;color:var(--accent)">Выйти</button></form>',
+        sanitize=False,
+    )
+
+
+def _numbers(visit: Visit) -> dict[str, tuple[str, bool]]:
+    """Counter of each section and whether something in it is late; empty while the desk does not answer."""
+    now = visit.service.now()
+    try:
+        alerts = visit.service.desk.alerts.counts(now)
+        incidents = visit.service.desk.incidents.counts(now=now)
+        waiting = visit.service.desk.deliveries.counts_for_people()
+    except ServiceError:
+        return {}
+    return {
+        "alerts": (str(alerts.open or ""), alerts.overdue > 0),
+        "incidents": (str(incidents["open"] or ""), incidents["overdue"] > 0),
+        "publications": (str(waiting or ""), waiting > 0),
+    }
+
+
+def _notices(visit: Visit) -> None:
+    """Lines under the bar for what everybody must know: practice stand, «стоп всё», stages that do not tick."""
+    service = visit.service
+    if service.practice_url:
+        with ui.element("div").classes("notice calm small"):
+            ui.html(
+                "Учебный стенд: посты придуманы, наружу ничего не уходит. "
+                f'<a href="{service.practice_url}" target="_blank">Как выглядят страницы сетей</a>',
+                sanitize=False,
+            )
+    try:
+        is_stopped = service.desk.deliveries.is_stopped()
+        late = [beat.stage for beat in service.desk.beats.all() if (service.now() - beat.at).total_seconds() > 120]
+    except ServiceError as error:
+        ui.label(str(error)).classes("notice bad")
+        return
+    if is_stopped:
+        ui.label("«Стоп всё»: публикации остановлены. Снять можно на странице «Публикации».").classes("notice bad")
+    if late:
+        ui.label(f"Не отвечают части сервиса: {', '.join(late)}. Данные могут быть неполными.").classes("notice bad")
+
+
+def empty(headline: str, advice: str) -> None:
+    """A designed empty state: why there is nothing and what to do."""
+    with ui.element("div").classes("empty"):
+        ui.html(f"<b>{headline}</b>", sanitize=False)
+        ui.label(advice)
+
+
+def link(path: str, **parameters: Any) -> str:
+    """An address of this console; empty and None parameters are left out, sequences repeat."""
+    kept = {name: value for name, value in parameters.items() if value not in (None, "", (), [], False)}
+    return f"{path}?{urlencode(kept, doseq=True)}" if kept else path
+
+
+def told(action: Callable[[], Any], *, done: str = "") -> Any:
+    """Run an officer's action; a refusal becomes one clear line on the screen instead of an exception."""
+    try:
+        result = action()
+    except ServiceError as error:
+        ui.notify(str(error), type="negative", position="top", timeout=8000, close_button="Закрыть")
+        return None
+    if done:
+        ui.notify(done, type="positive", position="top")
+    return result if result is not None else True

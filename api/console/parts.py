@@ -1,0 +1,147 @@
+"""Small pieces that every page shows alike: severity, chips, moments, a post with its marked words, score parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from html import escape
+
+from nicegui import ui
+
+from api.console.frame import Visit, link
+from api.console.russian import ago, exact, plural
+from api.words import (
+    INTENT_WORDS,
+    KIND_WORDS,
+    NETWORK_WORDS,
+    POST_STATE_WORDS,
+    RISK_WORDS,
+    SENTIMENT_WORDS,
+    SEVERITY_WORDS,
+)
+from index.domain.analysis import Evidence, Risk, ScorePart, Sentiment, Severity
+from index.domain.post import Post, PostKind
+from index.posts.query import PostState, Record
+
+SEVERITY_SHAPES = {Severity.NOW: "●", Severity.TODAY: "▲", Severity.WATCH: "■", Severity.NONE: "○"}
+SPARK = "▁▂▃▄▅▆▇█"
+TEXT_SHOWN = 700  # characters of a post before «показать целиком»
+
+
+def severity_html(severity: Severity, *, with_word: bool = True) -> str:
+    """Severity by colour, shape and word, so that no one sign alone carries it."""
+    word = SEVERITY_WORDS[severity]
+    shown = f"{SEVERITY_SHAPES[severity]} {word}" if with_word else SEVERITY_SHAPES[severity]
+    return f'<span class="severity s{int(severity)}" title="{word}">{shown}</span>'
+
+
+def chip(text: str, kind: str = "") -> None:
+    ui.label(text).classes(f"chip {kind}")
+
+
+def chips_html(risks: Iterable[Risk]) -> str:
+    return "".join(f'<span class="chip risk">{RISK_WORDS[risk]}</span>' for risk in risks)
+
+
+def moment_html(visit: Visit, moment: datetime | None, *, unknown: str = "—") -> str:
+    """«3 ч назад» with the exact time on hover."""
+    if moment is None:
+        return unknown
+    zone, now = visit.service.zone, visit.service.now()
+    return f'<time datetime="{moment.isoformat()}" title="{exact(moment, zone)}">{ago(moment, now, zone)}</time>'
+
+
+def spark(counts: Sequence[int]) -> str:
+    """«▁▂▅█»: a line of blocks, the highest count is the full block; empty without counts."""
+    top = max(counts, default=0)
+    return "".join(SPARK[round(count / top * (len(SPARK) - 1))] if top else SPARK[0] for count in counts)
+
+
+def parts_table(parts: Sequence[ScorePart], total: int) -> None:
+    """The risk score as the sum of its named parts."""
+    with ui.element("div").classes("parts"):
+        for part in parts:
+            ui.label(part.name)
+            ui.label(f"{part.points:+d}").classes("points")
+        ui.label("Оценка риска").classes("total")
+        ui.label(str(total)).classes("points total")
+
+
+def marked_html(text: str, evidence: Sequence[Evidence]) -> str:
+    """The text, escaped, with the words that carried its risks marked; overlapping spans merge."""
+    pieces, position = [], 0
+    for start, stop, risk in sorted((e.start, e.stop, e.risk) for e in evidence):
+        if stop <= position or start >= len(text):
+            continue
+        start = max(start, position)
+        pieces.append(escape(text[position:start]))
+        pieces.append(f'<mark title="{RISK_WORDS[risk]}">{escape(text[start:stop])}</mark>')
+        position = stop
+    pieces.append(escape(text[position:]))
+    return "".join(pieces)
+
+
+def post_card(visit: Visit, record: Record, *, with_source: bool = True) -> None:
+    """A post as evidence: where and when, its text with marked words, what nlp says of it, doors onward."""
+    post, analysis = record.post, record.analysis
+    is_comment = post.kind is PostKind.COMMENT
+    with ui.element("article").classes("post" + (" comment" if is_comment else "")):
+        ui.html(_post_head(visit, record, with_source), sanitize=False).classes("small soft")
+        evidence = analysis.evidence if analysis else ()
+        shown = post.text[:TEXT_SHOWN]
+        body = ui.html(marked_html(shown, [e for e in evidence if e.start < TEXT_SHOWN]) or "<i>без текста</i>", sanitize=False)
+        body.classes("text")
+        if len(post.text) > TEXT_SHOWN:
+            more = ui.link("показать целиком").classes("small")
+            more.on("click.prevent", lambda: (body.set_content(marked_html(post.text, evidence)), more.delete()))
+        for attachment in post.attachments:
+            label = attachment.title or attachment.text or attachment.kind
+            ui.html(f'<span class="chip">{escape(attachment.kind)}</span> {escape(label[:200])}', sanitize=False).classes("small soft")
+        ui.html(_post_foot(record), sanitize=False).classes("chips")
+
+
+def _post_head(visit: Visit, record: Record, with_source: bool) -> str:
+    post = record.post
+    pieces = [moment_html(visit, post.published_at), NETWORK_WORDS[post.network]]
+    if with_source:
+        pieces.append(escape(post.source))
+    pieces.append(KIND_WORDS[post.kind])
+    if post.is_edited:
+        pieces.append(f'<a href="{link("/post", id=post.id)}">изменён</a>')
+    if post.is_deleted:
+        pieces.append("<b>удалён в сети</b>")
+    pieces.append(f'<a href="{link("/feed", author=post.author, days=30)}" title="другие сообщения этого автора">автор {post.author[:6]}</a>')
+    if post.url:
+        pieces.append(f'<a href="{escape(post.url, quote=True)}" target="_blank" rel="noreferrer">открыть в сети</a>')
+    return " · ".join(pieces)
+
+
+def _post_foot(record: Record) -> str:
+    analysis = record.analysis
+    if analysis is None or record.state is PostState.QUARANTINED:
+        return f'<span class="chip">{POST_STATE_WORDS[record.state]}</span>{escape(record.error)}'
+    pieces = [severity_html(analysis.severity), chips_html(analysis.risks)]
+    pieces += [f'<span class="chip">{escape(place)}</span>' for place in analysis.places]
+    if analysis.address:
+        pieces.append(f'<span class="chip">{escape(analysis.address)}</span>')
+    if analysis.topic_group:
+        pieces.append(f'<span class="chip">{escape(analysis.topic_group)}</span>')
+    pieces.append(f'<span class="chip">{INTENT_WORDS[analysis.intent]}</span>')
+    tone = {Sentiment.NEGATIVE: "bad", Sentiment.POSITIVE: "good"}.get(analysis.sentiment, "")
+    pieces.append(f'<span class="chip {tone}">{SENTIMENT_WORDS[analysis.sentiment]}</span>')
+    if analysis.needs_answer:
+        pieces.append('<span class="chip accent">ждёт ответа</span>')
+    if analysis.duplicate_of:
+        pieces.append(f'<a class="chip" href="{link("/post", id=analysis.duplicate_of)}">повтор</a>')
+    if analysis.story_id:
+        pieces.append(f'<a class="chip" href="{link("/feed", story=analysis.story_id, days=30)}">сюжет</a>')
+    return "".join(pieces)
+
+
+def counted(number: int, forms: tuple[str, str, str], target: str) -> None:
+    """Every number is a door: the count as a link to what is behind it."""
+    ui.html(f'<a href="{escape(target, quote=True)}">{plural(number, forms)}</a>', sanitize=False)
+
+
+def permalink(post: Post) -> str:
+    return link("/post", id=post.id)

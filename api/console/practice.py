@@ -1,0 +1,32 @@
+"""What the console shows only on the practice stand: who can log in and with which practice password."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from api.practice.setup import PRACTICE_PEOPLE
+from api.service import Service
+from api.words import ROLE_WORDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PracticePerson:
+    login: str
+    password: str
+    name: str
+    role: str
+
+
+def practice_people(service: Service) -> list[PracticePerson]:
+    """Everybody of the practice stand; nobody when the networks are real."""
+    if service.practice_url is None:
+        return []
+    return [
+        PracticePerson(
+            login=person.login,
+            password=password,
+            name=person.name,
+            role=", ".join(ROLE_WORDS[role] for role in sorted(person.roles)),
+        )
+        for person, password in PRACTICE_PEOPLE
+    ]
