@@ -4,7 +4,7 @@ A page object takes one answer of a network and gives what stands in it. It neve
 state, and one bad record never costs the others. Ids, one scheme for all networks:
 
 * post      `vk:-1_23` · `ok:62190641299501` · `telegram:durov/142` · `max:<mid>` · `news:<hash of url>`
-* comment   id of its post, `_r`, number of the comment: `vk:-1_23_r45` · `ok:<topic>_r<id>` · `max:<post>_r<mid>`
+* comment   its post, `_r`, number of the comment: `vk:-1_23_r45` · `ok:<topic>_r<id>` · `max:<post>_r<mid>`
 * VK boards, photos, videos, goods:  `vk:topic-1_5` and `vk:topic-1_5_r3`, `vk:photo-1_5_r3` …
 * Telegram comments are messages of the discussion group, whatever way they came: `telegram:c<chat>/<message>`
 * private Telegram channels have no name: `telegram:c<chat>/<message>` too
@@ -358,7 +358,7 @@ def _nameless(value: Any, context: Context, network: Network) -> Any:
 
 
 def _is_person(value: Any) -> bool:
-    """Communities of VK are negative, of OK `group:1`; anything else in the field of an author is a person."""
+    """Communities of VK are negative, of OK `group:1`; anything else in an author's field is a person."""
     if isinstance(value, bool) or value is None:
         return False
     if isinstance(value, int):

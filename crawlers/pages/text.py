@@ -72,7 +72,7 @@ _AT_NAME = re.compile(
     r"(?<![\w@./])@(?:id[0-9]+|[A-Za-z][A-Za-z0-9_.]{2,31})(?:\s?\([^()\n]{1,80}\))?(?<![.])|(?<![\w*])\*id[0-9]+(?:\s?\([^()\n]{1,80}\))?"
 )
 _PROFILE = re.compile(
-    r"(?:https?://)?(?:(?:m|www)\.)?(?:vk\.(?:com|ru)/id[0-9]+|(?:ok|odnoklassniki)\.ru/profile/[0-9]+"
+    r"(?:https?://)?(?:(?:m|www)\.)?(?:vk\.(?:com|ru)/(?:id|wall|photo|video|doc|album)[0-9]+|(?:ok|odnoklassniki)\.ru/profile/[0-9]+"
     r"|t\.me/\+[0-9]{7,15}|wa\.me/[0-9]{7,15})(?:[/?#]\S*)?"
 )
 _FIVE_DIGITS = re.compile(r"[0-9](?:[^\S\n]?[-()]?[^\S\n]?[0-9]){4}")
