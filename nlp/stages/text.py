@@ -38,7 +38,7 @@ class Reading:
 def clean(text: str) -> str:
     """The text without markup, invisible signs and tricks; case stays unless all of it is capitals.
 
-    Links, addresses and phones become [LINK], @user, [EMAIL], [PHONE]. Pure; cleaning twice changes nothing.
+    Links, addresses and phones become [LINK], @user, [EMAIL], [PHONE].
     """
     return read(text).text
 
@@ -97,14 +97,13 @@ _SCRIPT = re.compile(r"<(script|style)\b[^<>]{0,200}>.{0,5000}?</\1\s{0,9}>", re
 _TAG = re.compile(r"<!--.{0,2000}?-->|</?[a-z][^<>]{0,500}>", re.I | re.S)
 _ENTITY = re.compile(r"&(?:#\d{2,7}|#x[0-9a-f]{2,6}|[a-z]{2,8}\d{0,2});", re.I)
 _INVISIBLE = re.compile(
-    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]+"
+    r"[\x00-\x08\x0e-\x1f\x7f\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]+"
 )
 _COMBINED = re.compile(r"[^\W\d_][\u0300-\u036f\u0483-\u0489]+|[\u0300-\u036f\u0483-\u0489]+")
 _COMPATIBLE = re.compile("[\uff01-\uff5e\ufb00-\ufb06\U0001d400-\U0001d7ff]")
-_BLANK = r"[ \t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]"
-_SPACES = re.compile(
-    rf"{_BLANK}+(?=\n)|{_BLANK}{{2,}}|{_BLANK.replace('[ ', '[')}|\r\n?|[\u2028\u2029]|\n[ \t]+|\n{{3,}}"
-)
+_LINE_END = re.compile(r"\r\n?|[\u2028\u2029\x0b\x0c]")
+_BLANK = re.compile(r"[ \t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
+_LINES = re.compile(r" ?\n[\n ]*")
 _VK_NAME = re.compile(r"\[(?:id|club|public|event)\d+(?::bp-\d+_\d+)?\|[^\]\n]{0,200}\]")
 _LINK = re.compile(
     r"(?:https?://|www\.)[^\s<>\"«»]{1,2000}"
@@ -142,14 +141,6 @@ def _to_cyrillic(match: re.Match[str]) -> str:
     return word.translate(_LOOKALIKES) if latin and latin <= _LOOKALIKE_LETTERS else word
 
 
-def _space(match: re.Match[str]) -> str:
-    found = match.group()
-    if "\n" in found or "\r" in found or found in "\u2028\u2029":
-        return "\n\n" if found.count("\n") > 1 else "\n"
-    following = match.string[match.end() : match.end() + 1]
-    return "" if following == "\n" else " "
-
-
 _PASSES: tuple[tuple[re.Pattern[str] | None, re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (re.compile("<"), _SCRIPT, lambda match: " "),
     (re.compile("<"), _TAG, lambda match: " "),
@@ -165,7 +156,9 @@ _PASSES: tuple[tuple[re.Pattern[str] | None, re.Pattern[str], Callable[[re.Match
     (_MIXED, _WORD, _to_cyrillic),
     (None, _STRETCHED, lambda match: match.group(1)),
     (None, _STRETCHED_SIGN, lambda match: match.group(1) * 3),
-    (None, _SPACES, _space),
+    (None, _LINE_END, lambda match: "\n"),
+    (None, _BLANK, lambda match: " "),
+    (re.compile("\n"), _LINES, lambda match: "\n\n" if match.group().count("\n") > 1 else "\n"),
 )
 
 
