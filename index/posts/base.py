@@ -19,6 +19,9 @@ class PostIndex(Protocol):
     about a second later. Safe to use from several threads.
     """
 
+    def check(self) -> None:
+        """Raises Unavailable or Misconfigured when the index can't be used now."""
+
     def add(self, posts: Iterable[Post]) -> Added:
         """Keep posts not seen before; update text, counters and deletion mark of known ones.
 
@@ -42,8 +45,19 @@ class PostIndex(Protocol):
     def analysed(self, *, limit: int) -> list[Record]:
         """Records in state ANALYSED, oldest first by published_at: the queue of nlp.watch."""
 
-    def save_analyses(self, analyses: Mapping[str, Analysis], state: PostState = PostState.ANALYSED) -> None:
-        """Overwrite the analyses of these posts and set their state; ids that do not exist are left out."""
+    def save_analyses(
+        self,
+        analyses: Mapping[str, Analysis],
+        state: PostState = PostState.ANALYSED,
+        *,
+        content_hashes: Mapping[str, str] | None = None,
+    ) -> None:
+        """Overwrite the analyses of these posts and set their state; ids that do not exist are left out.
+
+        `content_hashes` tells for an id which text its analysis was made of (`Post.content_hash`): a post
+        edited since then is left waiting, so that the analysis of an old text never hides a new one.
+        Vectors are kept in half precision.
+        """
 
     def quarantine(self, post_id: str, error: str) -> None:
         """Set state QUARANTINED with the reason; the text stays."""
@@ -67,7 +81,10 @@ class PostIndex(Protocol):
     def nearest(
         self, vector: Sequence[float], query: Query, *, limit: int = 10
     ) -> list[tuple[Record, float]]:
-        """Posts with a vector, closest first, with the cosine (-1..1). `query.lemmas` and order are ignored."""
+        """Posts with a vector of this length, closest first, with the cosine (-1..1).
+
+        `query.lemmas` and order are ignored. SQLite compares the newest 50,000; Elasticsearch approximates.
+        """
 
     def refresh(self) -> None:
         """Make everything written so far visible to find and count."""

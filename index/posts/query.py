@@ -1,4 +1,4 @@
-"""What can be asked of the posts: one query value for every backend, the console, the API and the command line."""
+"""What can be asked of the posts: one query value for every backend, the console, the API and `mcu`."""
 
 from __future__ import annotations
 
