@@ -214,7 +214,7 @@ def _moment(value: str | None) -> datetime | None:
 
 def _with_valid_text(post: Post) -> Post:
     """Half of a surrogate pair (a cut emoji in somebody's JSON) can't be stored: it becomes «�»."""
-    strings: dict[str, Any] = {
+    strings = {
         name: value
         for name in ("id", "source", "author", "text", "source_id", "source_home", "parent_id", "reply_to_id",
                      "origin_id", "url")
@@ -230,9 +230,8 @@ def _with_valid_text(post: Post) -> Post:
             )
             for a in post.attachments
         )
-        return replace(
-            post, attachments=attachments, **{name: _valid(text) for name, text in strings.items()}
-        )
+        mended: dict[str, Any] = {name: _valid(text) for name, text in strings.items()}
+        return replace(post, attachments=attachments, **mended)
     return post
 
 
