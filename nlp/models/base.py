@@ -29,6 +29,7 @@ class HeadInput:
     source_home: str | None = None  #: settlement the source belongs to, canonical name
     parent_text: str = ""  #: text of the post a comment stands under; empty: a post, or not known
     places: tuple[str, ...] = ()  #: canonical settlements found in the text
+    context_places: tuple[str, ...] = ()  #: canonical settlements named by the source's title or the parent
 
     @property
     def encoder_text(self) -> str:
