@@ -36,7 +36,16 @@ class Context:
 
     secret: bytes  #: of the authors' pseudonyms
     fetched_at: datetime  #: aware; when the answer came
-    source: Source | None = None  #: None: found by a search, or not registered
+    source: Source | None = None  #: None: found by a search, or the answer speaks of several sources
+    #: Registered sources by what the network calls them, for answers that speak of several: VK owner
+    #: `-1`, OK group `53923499278353`, Telegram `c1006503122` or `durov`, MAX chat id.
+    known: Mapping[str, Source] = field(default_factory=dict)
+
+    def source_for(self, *names: str | int) -> Source | None:
+        """The source that was asked for, else the registered one with any of these names."""
+        if self.source is not None:
+            return self.source
+        return next((self.known[str(name)] for name in names if str(name) in self.known), None)
 
     def author(self, network: Network, user_id: str | int) -> str:
         """Pseudonym of a person, community or channel; one that is already hidden stays as it is."""

@@ -124,7 +124,8 @@ def _topics_of(feed: Any) -> list[str]:
         return []
     named_in = [feed.get("message"), feed.get("title"), feed.get("feed_object_ref")]
     for refs in ("target_refs", "ref_objects", "media_topic_refs"):
-        named_in += feed.get(refs) if isinstance(feed.get(refs), list) else []
+        listed = feed.get(refs)
+        named_in += listed if isinstance(listed, list) else []
     text = " ".join(str(part) for part in named_in if isinstance(part, str))
     return list(dict.fromkeys(_TOPIC_REF.findall(text)))
 
@@ -380,8 +381,8 @@ class Reading:
             raise BadRecord("нет автора")
         speaker = str(author).removeprefix("user:")
         is_community = speaker.startswith("group:")
-        source = self.context.source
         own = speaker.removeprefix("group:")
+        source = self.context.source_for(group, own)
         return {
             "network": Network.OK,
             "source": title_of(source, self.titles.get(group) or self.titles.get(own) or "Одноклассники"),

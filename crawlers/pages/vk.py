@@ -491,7 +491,7 @@ class Reading:
         if hidden is None and number is None:
             raise BadRecord("поле from_id не число")
         is_community = number is not None and number < 0
-        source = self.context.source
+        source = self.context.source_for(owner)
         return {
             "network": Network.VK,
             "source": title_of(source, self.titles.get(owner) or _nameless(owner)),

@@ -1,0 +1,84 @@
+"""HTML as the page objects read it: any bytes give a tree, and a text reads as people see it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+from lxml import etree
+from lxml import html as lxml_html
+
+from crawlers.pages.base import Unreadable
+
+Element: TypeAlias = Any  # lxml brings no types; always an lxml.html.HtmlElement
+
+MAX_BYTES = 20_000_000  # of one page; a longer one is no page
+
+
+def tree(body: str | bytes, *, charset: str = "utf-8") -> Element:
+    """Root of a page, however broken. Raises Unreadable when there is no markup in it at all."""
+    raw = body.encode("utf-8", "replace") if isinstance(body, str) else body
+    raw = raw[:MAX_BYTES].replace(b"\0", b"")
+    parser = lxml_html.HTMLParser(encoding="utf-8" if isinstance(body, str) else charset, huge_tree=False)
+    try:
+        root = lxml_html.document_fromstring(raw, parser=parser)
+    except (etree.ParserError, etree.XMLSyntaxError, ValueError, LookupError) as error:
+        raise Unreadable(f"Страница не читается: {error.__class__.__name__}.") from None
+    if root is None or not isinstance(root.tag, str):
+        raise Unreadable("В странице нет разметки.")
+    return root
+
+
+def classes(element: Element) -> list[str]:
+    return (element.get("class") or "").split()
+
+
+def by_class(root: Element) -> dict[str, list[Element]]:
+    """Elements under `root` by each of their classes, in document order; one walk serves all questions."""
+    found: dict[str, list[Element]] = {}
+    for element in root.iter(etree.Element):
+        for name in (element.get("class") or "").split():
+            found.setdefault(name, []).append(element)
+    return found
+
+
+def is_inside(element: Element, *names: str, stop: Element | None = None) -> bool:
+    """Whether an ancestor below `stop` has one of the classes."""
+    for above in element.iterancestors():
+        if above is stop:
+            return False
+        if not set(names).isdisjoint(classes(above)):
+            return True
+    return False
+
+
+def text_of(element: Element) -> str:
+    """Text of an element: <br> and blocks end lines, runs of blanks are one space, scripts are no text."""
+    return "".join(_pieces(element)).strip()
+
+
+_BLOCKS = frozenset("p div blockquote pre li ul ol h1 h2 h3 h4 h5 h6 tr table section article".split())
+_SILENT = frozenset("script style noscript template svg".split())
+_BLANKS = re.compile(r"[ \t\r\n\f]+")
+
+
+def _pieces(root: Element) -> Iterator[str]:
+    silent = plain = 0  # how deep inside scripts, inside <pre>
+    for event, element in etree.iterwalk(root, events=("start", "end", "comment", "pi")):
+        tag = element.tag if isinstance(element.tag, str) else ""
+        if event == "start":
+            silent += tag in _SILENT
+            plain += tag == "pre"
+            if tag == "br" or (tag in _BLOCKS and element is not root):
+                yield "\n"
+            if not silent and element.text:
+                yield element.text if plain else _BLANKS.sub(" ", element.text)
+            continue
+        if event == "end":
+            silent -= tag in _SILENT
+            plain -= tag == "pre"
+            if tag in _BLOCKS and element is not root:
+                yield "\n"
+        if element is not root and not silent and element.tail:
+            yield element.tail if plain else _BLANKS.sub(" ", element.tail)
