@@ -114,6 +114,7 @@ class Parsed:
     mentions: tuple[Mention, ...] = ()
     links: tuple[str, ...] = ()  #: addresses to fetch next: articles, parts of a sitemap
     roots: Mapping[str, str] = field(default_factory=dict)  #: Telegram: discussion thread -> id of the post
+    communities: tuple[Community, ...] = ()  #: chats our bot was added to; `is_gone`: removed from
     preview_off: bool = False  #: Telegram: the channel shows no posts on the open web
 
 

@@ -70,8 +70,7 @@ def page(html: str | bytes, context: Context) -> Parsed:
     if not messages and "tgme_channel_history" not in found:
         if "tgme_page" in found or "tgme_page_title" in found:
             return Parsed(preview_off=True)
-        if "tgme_channel_info" not in found:
-            raise Unreadable("Это не страница канала Telegram.")
+        raise Unreadable("Это не страница канала Telegram, или она оборвана.")
     reading = Reading(context=context)
     for message in messages:
         reading.read(message, reading.post)
@@ -80,7 +79,8 @@ def page(html: str | bytes, context: Context) -> Parsed:
 
 def channel(html: str | bytes, context: Context) -> Community | None:
     """Head of the same page; None: the page has none."""
-    found = by_class(tree(html))
+    root = tree(html)
+    found = by_class(root)
     heads = found.get("tgme_channel_info_header_username") or found.get("tgme_page_extra") or []
     name = next((match[1] for head in heads if (match := re.search(r"@(\w{4,32})", text_of(head)))), None)
     if name is None:
@@ -91,10 +91,15 @@ def channel(html: str | bytes, context: Context) -> Community | None:
         network=Network.TELEGRAM,
         address=name.lower(),
         number=f"c{number}" if number else name.lower(),
-        title=_line(_first(found, "tgme_channel_info_header_title", "tgme_page_title")) or name,
+        title=_line(_first(found, "tgme_channel_info_header_title", "tgme_page_title"))
+        or " ".join(presentable(next(iter(root.xpath(_OG_TITLE)), "")).split())
+        or name,
         description=_text(_first(found, "tgme_channel_info_description", "tgme_page_description")),
         members=_subscribers(found),
     )
+
+
+_OG_TITLE = "//meta[@property='og:title']/@content"
 
 
 def discussion(html: str | bytes, context: Context, *, post_id: str) -> Discussion:

@@ -11,6 +11,7 @@ from crawlers.pages.base import (
     SERVER_TROUBLE,
     BadRecord,
     Broken,
+    Community,
     Context,
     Mention,
     Parsed,
@@ -26,7 +27,7 @@ from crawlers.pages.base import (
     whole,
 )
 from crawlers.pages.mentions import named
-from crawlers.pages.text import presentable
+from crawlers.pages.text import presentable, without_spans
 from index.domain.post import Attachment, Network, Post, PostKind
 from index.domain.source import Source
 
@@ -99,6 +100,7 @@ def updates(answer: Any, context: Context, *, roots: Mapping[str, str]) -> Parse
         mentions=tuple(reading.mentions),
         left_out=reading.left_out,
         roots=reading.roots,
+        communities=tuple(reading.communities),
         next=str(max(numbers) + 1) if numbers else None,
     )
 
@@ -119,6 +121,7 @@ class Reading:
     broken: list[Broken] = field(default_factory=list)
     mentions: list[Mention] = field(default_factory=list)
     roots: dict[str, str] = field(default_factory=dict)
+    communities: list[Community] = field(default_factory=list)
     left_out: int = 0
 
     def update(self, value: Any) -> None:
@@ -129,7 +132,27 @@ class Reading:
             if message is not None:
                 self.message(message)
                 return
+        member = value.get("my_chat_member")
+        if isinstance(member, Mapping):
+            self._membership(member)
         self.left_out += 1
+
+    def _membership(self, member: Mapping[str, Any]) -> None:
+        """The bot was added to a chat, or removed from it."""
+        chat = _chat(member.get("chat"))
+        new = member.get("new_chat_member")
+        status = new.get("status") if isinstance(new, Mapping) else None
+        if chat.kind != "private":
+            self.communities.append(
+                Community(
+                    network=Network.TELEGRAM,
+                    address=chat.name or f"c{chat.number}",
+                    number=f"c{chat.number}",
+                    title=chat.title,
+                    is_closed=not chat.name,
+                    is_gone=status in ("left", "kicked"),
+                )
+            )
 
     def message(self, message: Any) -> None:
         if not isinstance(message, Mapping):
@@ -351,18 +374,11 @@ def _group_url(group: Chat, number: int, root: str | None) -> str:
 
 
 def _without_names(text: str, entities: Sequence[Mapping[str, Any]]) -> str:
-    """Mentions of people without an account name are plain words; only the entities tell. Offsets count
-    UTF-16 units."""
+    """Mentions of people without an account name are plain words; only the entities tell."""
     marked = [one for one in entities if one.get("type") == "text_mention"]
-    if not marked:
-        return text
-    units = text.encode("utf-16-le", "surrogatepass")
-    for one in sorted(marked, key=lambda one: -(whole(one.get("offset")) or 0)):
-        start, length = whole(one.get("offset")), whole(one.get("length"))
-        if start is None or length is None or start < 0 or length <= 0 or 2 * (start + length) > len(units):
-            continue
-        units = units[: 2 * start] + "[USER]".encode("utf-16-le") + units[2 * (start + length) :]
-    return units.decode("utf-16-le", "replace")
+    return without_spans(
+        text, [(whole(one.get("offset")) or 0, whole(one.get("length")) or 0) for one in marked]
+    )
 
 
 def _at_links(text: str) -> str:

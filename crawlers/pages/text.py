@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from collections.abc import Sequence
 
 MAX_CHARACTERS = 100_000  # longer texts are cut: no resident writes them, and no model reads them
 
@@ -118,6 +119,18 @@ def _luhn(digits: str) -> bool:
         number = int(digit) * (2 if place % 2 else 1)
         total += number - 9 if number > 9 else number
     return total % 10 == 0
+
+
+def without_spans(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    """The text with [USER] instead of these spans (start, length), which count UTF-16 units as messengers
+    do; a span that does not fit is left alone."""
+    if not spans:
+        return text
+    units = text.encode("utf-16-le", "surrogatepass")
+    for start, length in sorted(spans, reverse=True):
+        if start >= 0 and length > 0 and 2 * (start + length) <= len(units):
+            units = units[: 2 * start] + "[USER]".encode("utf-16-le") + units[2 * (start + length) :]
+    return units.decode("utf-16-le", "replace")
 
 
 def presentable(text: str) -> str:
