@@ -66,13 +66,22 @@ class Thresholds:
     risks: Mapping[Risk, float] = field(default_factory=dict)
     severity: tuple[float, float, float] = (0.5, 0.5, 0.5)  #: on P(≥1), P(≥2), P(≥3)
 
+    def is_relevant(self, output: HeadOutput) -> bool:
+        return output.relevance >= self.relevance
+
+    def wants_answer(self, output: HeadOutput) -> bool:
+        """An irrelevant post never wants one."""
+        return self.is_relevant(output) and output.needs_answer >= self.needs_answer
+
     def risks_of(self, output: HeadOutput) -> tuple[Risk, ...]:
         """Classes over their threshold, highest probability first."""
         over = [risk for risk, p in output.risks.items() if p >= self.risks.get(risk, 0.5)]
         return tuple(sorted(over, key=lambda risk: -output.risks[risk]))
 
     def severity_of(self, output: HeadOutput) -> Severity:
-        """The highest level whose probability of being reached is over its threshold."""
+        """The highest level whose probability of being reached is over its threshold; irrelevant: none."""
+        if not self.is_relevant(output):
+            return Severity.NONE
         for level in (3, 2, 1):
             if sum(output.severity[level:]) >= self.severity[level - 1]:
                 return Severity(level)
