@@ -80,7 +80,9 @@ def _health() -> APIRouter:
     @router.get("/metrics")
     def metrics(request: Request) -> Response:
         """Prometheus."""
-        return Response(generate_latest(registry_of(request.app.state.service)), media_type=CONTENT_TYPE_LATEST)
+        return Response(
+            generate_latest(registry_of(request.app.state.service)), media_type=CONTENT_TYPE_LATEST
+        )
 
     return router
 

@@ -81,8 +81,19 @@ def _set_up_logs(debug: bool) -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    for noisy in ("httpx", "httpx2", "httpcore", "httpcore2", "elastic_transport", "scrapy", "uvicorn.access", "asyncio"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)  # they log full addresses, a bot's token among them
+    for noisy in (
+        "httpx",
+        "httpx2",
+        "httpcore",
+        "httpcore2",
+        "elastic_transport",
+        "scrapy",
+        "uvicorn.access",
+        "asyncio",
+    ):
+        logging.getLogger(noisy).setLevel(
+            logging.WARNING
+        )  # they log full addresses, a bot's token among them
 
 
 def _now() -> datetime:
@@ -120,7 +131,9 @@ def _until_signal() -> threading.Event:
 
 @app.command()
 def up(
-    practice: Annotated[bool, typer.Option("--practice", help="учебный стенд вместо настоящих сетей")] = False,
+    practice: Annotated[
+        bool, typer.Option("--practice", help="учебный стенд вместо настоящих сетей")
+    ] = False,
     host: Annotated[str, typer.Option(help="адрес, на котором слушать")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="порт консоли")] = 8000,
 ) -> None:
@@ -145,7 +158,9 @@ def serve(
 @app.command()
 def crawl(
     once: Once = False,
-    source: Annotated[list[str] | None, typer.Option("--source", help="только этот источник; можно несколько")] = None,
+    source: Annotated[
+        list[str] | None, typer.Option("--source", help="только этот источник; можно несколько")
+    ] = None,
     replay: Annotated[bool, typer.Option("--replay", help="ещё раз прочитать отложенные ответы")] = False,
 ) -> None:
     """Только сбор постов."""
@@ -239,7 +254,12 @@ def sources_check(as_json: AsJson = False) -> None:
     with _service() as service:
         faults = check_sources(new_crawler(service), now=_now())
     if as_json:
-        _say(json.dumps([{"source": f.source_id, "state": f.state, "reason": f.reason} for f in faults], ensure_ascii=False))
+        _say(
+            json.dumps(
+                [{"source": f.source_id, "state": f.state, "reason": f.reason} for f in faults],
+                ensure_ascii=False,
+            )
+        )
     for fault in faults if not as_json else ():
         _say(f"{fault.source_id}\t{'в порядке' if fault.is_fine else fault.reason}")
     if any(not fault.is_fine for fault in faults):
@@ -350,7 +370,9 @@ def predict(
 
 
 @app.command()
-def evaluate(file: Annotated[Path, typer.Argument(help="размеченные посты")], as_json: AsJson = False) -> None:
+def evaluate(
+    file: Annotated[Path, typer.Argument(help="размеченные посты")], as_json: AsJson = False
+) -> None:
     """Разобрать размеченный файл и сравнить с разметкой."""
     from nlp.evaluate import evaluate_file
 
@@ -373,7 +395,11 @@ def search(
         found = service.posts.find(Query(lemmas=service.lemmas(query), order=Order.BEST), limit=limit)
         zone = service.zone
     if as_json:
-        _say(json.dumps([PostOut.of(r).model_dump(mode="json") for r in found.records], ensure_ascii=False, indent=2))
+        _say(
+            json.dumps(
+                [PostOut.of(r).model_dump(mode="json") for r in found.records], ensure_ascii=False, indent=2
+            )
+        )
         return
     for record in found.records:
         post = record.post
@@ -391,7 +417,10 @@ def user_add(
     name: Annotated[str, typer.Option(help="имя и должность")] = "",
     sector: Annotated[str | None, typer.Option(help="отрасль руководителя")] = None,
     password: Annotated[
-        str, typer.Option(prompt="Пароль", hide_input=True, confirmation_prompt="Ещё раз", envvar="MCU_NEW_PASSWORD")
+        str,
+        typer.Option(
+            prompt="Пароль", hide_input=True, confirmation_prompt="Ещё раз", envvar="MCU_NEW_PASSWORD"
+        ),
     ] = "",
 ) -> None:
     """Завести сотрудника. Пароль спрашивается; в сценариях его берут из MCU_NEW_PASSWORD."""
@@ -419,11 +448,16 @@ def user_list(as_json: AsJson = False) -> None:
     with _service() as service:
         people = service.desk.people.list()
     if as_json:
-        rows = [{"login": p.login, "name": p.name, "roles": sorted(p.roles), "enabled": p.is_enabled} for p in people]
+        rows = [
+            {"login": p.login, "name": p.name, "roles": sorted(p.roles), "enabled": p.is_enabled}
+            for p in people
+        ]
         _say(json.dumps(rows, ensure_ascii=False, indent=2))
         return
     for person in people:
-        _say(f"{person.login}\t{person.name}\t{', '.join(sorted(person.roles))}{'' if person.is_enabled else '\tотключён'}")
+        _say(
+            f"{person.login}\t{person.name}\t{', '.join(sorted(person.roles))}{'' if person.is_enabled else '\tотключён'}"
+        )
 
 
 @user_app.command("disable")
@@ -512,7 +546,9 @@ def move(
     if to_index is None and to_desk is None:
         raise Refused("Укажите --to-index, --to-desk или оба.")
     report = carry(read_settings(), to_index=to_index, to_desk=to_desk)
-    _say(f"Перенесено: постов {report.posts}, строк {report.rows}. Укажите новые адреса в MCU_INDEX и MCU_DESK.")
+    _say(
+        f"Перенесено: постов {report.posts}, строк {report.rows}. Укажите новые адреса в MCU_INDEX и MCU_DESK."
+    )
 
 
 @app.command()

@@ -35,7 +35,13 @@ TITLES = {
 def problem(
     status: int, title: str, detail: str = "", *, headers: dict[str, str] | None = None, **more: Any
 ) -> JSONResponse:
-    body = {"type": "about:blank", "title": title, "status": status, **({"detail": detail} if detail else {}), **more}
+    body = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        **({"detail": detail} if detail else {}),
+        **more,
+    }
     return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
@@ -49,7 +55,10 @@ def install_problems(app: FastAPI) -> None:
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses=` of a route: which problems it may answer with, for the OpenAPI document."""
     schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    return {status: {"description": TITLES.get(status, "Ошибка"), "content": {MEDIA_TYPE: schema}} for status in statuses}
+    return {
+        status: {"description": TITLES.get(status, "Ошибка"), "content": {MEDIA_TYPE: schema}}
+        for status in statuses
+    }
 
 
 def _service_error(request: Request, error: Exception) -> JSONResponse:
@@ -57,7 +66,10 @@ def _service_error(request: Request, error: Exception) -> JSONResponse:
         (found for kind, found in STATUS.items() if isinstance(error, kind)), (500, "Внутренняя ошибка")
     )
     if status >= 500:
-        logger.error("A request failed.", extra={"action": "request_failed", "path": request.url.path, "error": str(error)})
+        logger.error(
+            "A request failed.",
+            extra={"action": "request_failed", "path": request.url.path, "error": str(error)},
+        )
     more: dict[str, Any] = {"field": error.field} if isinstance(error, Refused) and error.field else {}
     headers = {"Retry-After": "5"} if status == 503 else None
     return problem(status, title, str(error), headers=headers, **more)
@@ -65,7 +77,9 @@ def _service_error(request: Request, error: Exception) -> JSONResponse:
 
 def _wrong_request(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101  (registered for this class only)
-    faults = [{"field": ".".join(map(str, fault["loc"][1:])), "detail": fault["msg"]} for fault in error.errors()]
+    faults = [
+        {"field": ".".join(map(str, fault["loc"][1:])), "detail": fault["msg"]} for fault in error.errors()
+    ]
     return problem(422, TITLES[422], "Проверьте поля запроса.", errors=faults)
 
 

@@ -57,7 +57,9 @@ class _ServiceCollector(Collector):
         for beat in self._service.desk.beats.all():
             age.add_metric([beat.stage], (now - beat.at).total_seconds())
         yield age
-        fresh = GaugeMetricFamily("mcu_source_age_seconds", "Since the source was read whole", labels=["source"])
+        fresh = GaugeMetricFamily(
+            "mcu_source_age_seconds", "Since the source was read whole", labels=["source"]
+        )
         for health in self._service.desk.sources.healths().values():
             if health.fresh_at is not None:
                 fresh.add_metric([health.source_id], (now - health.fresh_at).total_seconds())

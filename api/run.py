@@ -53,13 +53,19 @@ class Beating:
             pause = min(2.0**self._failures, LONGEST_PAUSE.total_seconds())
             self._rest_until = time.monotonic() + pause
             logger.warning(
-                "A stage waits: %s", error, extra={"action": "stage_waits", "stage": self._stage.name, "pause_seconds": pause}
+                "A stage waits: %s",
+                error,
+                extra={"action": "stage_waits", "stage": self._stage.name, "pause_seconds": pause},
             )
             self._beat({"error": str(error)})
             return {}
         self._failures = 0
         if done:
-            logger.info("A stage did its work: %s", dict(done), extra={"action": "stage_done", "stage": self._stage.name})
+            logger.info(
+                "A stage did its work: %s",
+                dict(done),
+                extra={"action": "stage_done", "stage": self._stage.name},
+            )
         if done or time.monotonic() - self._beaten_at > BEAT_EVERY.total_seconds():
             self._beat(done)
         return done
@@ -84,7 +90,9 @@ def start_ticks(service: Service, stages: list[Stage]) -> BackgroundScheduler:
             Beating(service, stage), "interval", seconds=stage.every.total_seconds(), id=stage.name
         )
     scheduler.add_listener(_report, EVENT_JOB_ERROR | EVENT_JOB_MAX_INSTANCES)
-    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # its «maximum number of instances» is our normal
+    logging.getLogger("apscheduler").setLevel(
+        logging.ERROR
+    )  # its «maximum number of instances» is our normal
     scheduler.start()
     return scheduler
 
@@ -108,5 +116,8 @@ def run_alone(service: Service, stage: Stage, *, once: bool, stop: threading.Eve
 def _report(event: JobExecutionEvent) -> None:
     if event.code == EVENT_JOB_ERROR:
         logger.error(
-            "A stage broke: %s", event.exception, exc_info=event.exception, extra={"action": "stage_broke", "stage": event.job_id}
+            "A stage broke: %s",
+            event.exception,
+            exc_info=event.exception,
+            extra={"action": "stage_broke", "stage": event.job_id},
         )

@@ -53,7 +53,9 @@ def allow(right: Right) -> Callable[..., Caller]:
     ) -> Caller:
         key = service.desk.keys.verify(credentials.credentials, now=service.now()) if credentials else None
         if key is None:
-            raise HTTPException(401, "Передайте действующий ключ: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"})
+            raise HTTPException(
+                401, "Передайте действующий ключ: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"}
+            )
         if right not in RIGHTS[key.role]:
             raise HTTPException(403, f"Роль «{key.role.value}» этого не может.")
         return Caller(key=key)

@@ -51,7 +51,6 @@ def guarded(
     The query parameters of `build` (after `visit`) come from the address, so a link opens the same view.
     """
 
-
     parameters = list(inspect.signature(build, eval_str=True).parameters.values())[1:]
 
     def page(request: Request, **values: Any) -> Response | None:
@@ -67,7 +66,9 @@ def guarded(
         build(visit, **values)
         return None
 
-    request_parameter = inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Request)
+    request_parameter = inspect.Parameter(
+        "request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Request
+    )
     page.__signature__ = inspect.Signature([request_parameter, *parameters])  # type: ignore[attr-defined]
     page.__annotations__ = {"request": Request} | {p.name: p.annotation for p in parameters}
     ui.page(path, title=f"{title} — МЦУ монитор", response_timeout=20, language="ru")(page)
@@ -79,7 +80,9 @@ def frame(visit: Visit, title: str, *, here: str) -> Iterator[ui.element]:
 
     Yields the bar's free space, for filters and buttons.
     """
-    ui.add_head_html('<link rel="stylesheet" href="/assets/console.css"><link rel="icon" href="/assets/icon.svg">')
+    ui.add_head_html(
+        '<link rel="stylesheet" href="/assets/console.css"><link rel="icon" href="/assets/icon.svg">'
+    )
     ui.add_head_html('<script src="/assets/keys.js" defer></script>')
     ui.dark_mode(None)  # as the person's system is set
     _rail(visit, here)
@@ -155,14 +158,20 @@ def _notices(visit: Visit) -> None:
             )
     try:
         is_stopped = service.desk.deliveries.is_stopped()
-        late = [beat.stage for beat in service.desk.beats.all() if (service.now() - beat.at).total_seconds() > 120]
+        late = [
+            beat.stage for beat in service.desk.beats.all() if (service.now() - beat.at).total_seconds() > 120
+        ]
     except ServiceError as error:
         ui.label(str(error)).classes("notice bad")
         return
     if is_stopped:
-        ui.label("«Стоп всё»: публикации остановлены. Снять можно на странице «Публикации».").classes("notice bad")
+        ui.label("«Стоп всё»: публикации остановлены. Снять можно на странице «Публикации».").classes(
+            "notice bad"
+        )
     if late:
-        ui.label(f"Не отвечают части сервиса: {', '.join(late)}. Данные могут быть неполными.").classes("notice bad")
+        ui.label(f"Не отвечают части сервиса: {', '.join(late)}. Данные могут быть неполными.").classes(
+            "notice bad"
+        )
 
 
 def empty(headline: str, advice: str) -> None:

@@ -50,7 +50,9 @@ def log_in(
 
 
 @router.post("/logout")
-def log_out(request: Request, service: ServiceDep, form: Annotated[str, Form(max_length=200)] = "") -> Response:
+def log_out(
+    request: Request, service: ServiceDep, form: Annotated[str, Form(max_length=200)] = ""
+) -> Response:
     if not is_same_form(request, form):
         return RedirectResponse("/", status_code=303)
     if token := request.cookies.get(SESSION_COOKIE):
@@ -74,7 +76,9 @@ def _form(
         is_empty=not service.desk.people.list(),
     )
     answer = HTMLResponse(page, status_code=status, headers={"Cache-Control": "no-store"})
-    answer.set_cookie(FORM_COOKIE, token, httponly=True, samesite="strict", secure=request.url.scheme == "https")
+    answer.set_cookie(
+        FORM_COOKIE, token, httponly=True, samesite="strict", secure=request.url.scheme == "https"
+    )
     return answer
 
 

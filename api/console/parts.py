@@ -48,7 +48,9 @@ def moment_html(visit: Visit, moment: datetime | None, *, unknown: str = "—") 
     if moment is None:
         return unknown
     zone, now = visit.service.zone, visit.service.now()
-    return f'<time datetime="{moment.isoformat()}" title="{exact(moment, zone)}">{ago(moment, now, zone)}</time>'
+    return (
+        f'<time datetime="{moment.isoformat()}" title="{exact(moment, zone)}">{ago(moment, now, zone)}</time>'
+    )
 
 
 def spark(counts: Sequence[int]) -> str:
@@ -89,14 +91,21 @@ def post_card(visit: Visit, record: Record, *, with_source: bool = True) -> None
         ui.html(_post_head(visit, record, with_source), sanitize=False).classes("small soft")
         evidence = analysis.evidence if analysis else ()
         shown = post.text[:TEXT_SHOWN]
-        body = ui.html(marked_html(shown, [e for e in evidence if e.start < TEXT_SHOWN]) or "<i>без текста</i>", sanitize=False)
+        body = ui.html(
+            marked_html(shown, [e for e in evidence if e.start < TEXT_SHOWN]) or "<i>без текста</i>",
+            sanitize=False,
+        )
         body.classes("text")
         if len(post.text) > TEXT_SHOWN:
             more = ui.link("показать целиком").classes("small")
-            more.on("click.prevent", lambda: (body.set_content(marked_html(post.text, evidence)), more.delete()))
+            more.on(
+                "click.prevent", lambda: (body.set_content(marked_html(post.text, evidence)), more.delete())
+            )
         for attachment in post.attachments:
             label = attachment.title or attachment.text or attachment.kind
-            ui.html(f'<span class="chip">{escape(attachment.kind)}</span> {escape(label[:200])}', sanitize=False).classes("small soft")
+            ui.html(
+                f'<span class="chip">{escape(attachment.kind)}</span> {escape(label[:200])}', sanitize=False
+            ).classes("small soft")
         ui.html(_post_foot(record), sanitize=False).classes("chips")
 
 
@@ -110,9 +119,13 @@ def _post_head(visit: Visit, record: Record, with_source: bool) -> str:
         pieces.append(f'<a href="{link("/post", id=post.id)}">изменён</a>')
     if post.is_deleted:
         pieces.append("<b>удалён в сети</b>")
-    pieces.append(f'<a href="{link("/feed", author=post.author, days=30)}" title="другие сообщения этого автора">автор {post.author[:6]}</a>')
+    pieces.append(
+        f'<a href="{link("/feed", author=post.author, days=30)}" title="другие сообщения этого автора">автор {post.author[:6]}</a>'
+    )
     if post.url:
-        pieces.append(f'<a href="{escape(post.url, quote=True)}" target="_blank" rel="noreferrer">открыть в сети</a>')
+        pieces.append(
+            f'<a href="{escape(post.url, quote=True)}" target="_blank" rel="noreferrer">открыть в сети</a>'
+        )
     return " · ".join(pieces)
 
 

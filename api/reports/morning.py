@@ -66,7 +66,9 @@ def morning_page(posts: PostIndex, *, day: date, zone: ZoneInfo) -> Morning:
         topics=tuple(posts.count_by(query, Facet.TOPIC_GROUP, limit=10)),
         places=tuple(posts.count_by(query, Facet.PLACE, limit=10)),
         sources=tuple(posts.count_by(query, Facet.SOURCE, limit=10)),
-        urgent=posts.find(replace(query, min_severity=Severity.TODAY, order=Order.RISK), limit=URGENT_SHOWN).records,
+        urgent=posts.find(
+            replace(query, min_severity=Severity.TODAY, order=Order.RISK), limit=URGENT_SHOWN
+        ).records,
     )
 
 

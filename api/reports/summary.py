@@ -189,8 +189,12 @@ def _mean(values: Iterable[int]) -> float | None:
 def _alerts(desk: Desk, since: datetime, now: datetime) -> AlertLine:
     counts = desk.alerts.counts(now, since=since)
     return AlertLine(
-        open=counts.open, overdue=counts.overdue, median_minutes_to_triage=counts.median_minutes_to_triage
+        open=counts.open, overdue=counts.overdue, median_minutes_to_triage=_minutes(counts.median_to_triage)
     )
+
+
+def _minutes(length: timedelta | None) -> float | None:
+    return round(length.total_seconds() / 60, 1) if length is not None else None
 
 
 def _freshness(desk: Desk, now: datetime) -> tuple[Freshness, ...]:
@@ -240,16 +244,19 @@ def _verdict(level: Level, by_risk: Sequence[RiskLine], freshness: Sequence[Fres
         case Level.UNKNOWN if not freshness:
             return "Недостаточно данных: ни один источник не подключён."
         case Level.UNKNOWN if blind and len(freshness) - len(blind) < FEWEST_FRESH * len(freshness):
-            return f"Недостаточно данных: свежих источников {len(freshness) - len(blind)} из {len(freshness)}."
+            return (
+                f"Недостаточно данных: свежих источников {len(freshness) - len(blind)} из {len(freshness)}."
+            )
         case Level.UNKNOWN:
             return "Недостаточно данных: ещё не накопилась неделя для сравнения."
         case Level.TENSE if grown:
             top = max(grown, key=lambda line: line.count - (line.usual or 0))
-            return f"Напряжённее обычного: «{RISK_WORDS[top.risk]}» — {top.count} против обычных {top.usual:g}."
+            return (
+                f"Напряжённее обычного: «{RISK_WORDS[top.risk]}» — {top.count} против обычных {top.usual:g}."
+            )
         case Level.TENSE:
             return "Напряжённее обычного: сообщений заметно больше, чем в эти часы прошлых недель."
         case Level.CALM:
             return "Спокойнее обычного."
         case _:
             return "Как обычно."
-

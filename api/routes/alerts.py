@@ -68,7 +68,9 @@ def get_alert(service: ServiceDep, me: Reader, alert_id: str) -> AlertOut:
 @router.post("/{alert_id}/accept", responses=responses(404, 409))
 def accept_alert(service: ServiceDep, me: Officer, alert_id: str, body: AcceptIn) -> AcceptedOut:
     """Take the alert: an incident is opened with its posts."""
-    alert, incident = service.desk.alerts.accept(alert_id, actor=me.login, at=service.now(), version=body.version)
+    alert, incident = service.desk.alerts.accept(
+        alert_id, actor=me.login, at=service.now(), version=body.version
+    )
     return AcceptedOut(alert=AlertOut.of(alert), incident=IncidentOut.of(incident))
 
 

@@ -31,7 +31,9 @@ def post_query(
     platform: Annotated[list[Network] | None, Parameter()] = None,
     kind: Annotated[list[PostKind] | None, Parameter()] = None,
     source: Annotated[list[str] | None, Parameter(description="id источника")] = None,
-    parent: Annotated[list[str] | None, Parameter(description="id поста, под которым стоят комментарии")] = None,
+    parent: Annotated[
+        list[str] | None, Parameter(description="id поста, под которым стоят комментарии")
+    ] = None,
     place: Annotated[list[str] | None, Parameter()] = None,
     topic: Annotated[list[str] | None, Parameter(description="группа тем")] = None,
     sentiment: Annotated[list[Sentiment] | None, Parameter()] = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,11 +19,14 @@ from index.domain.story import Story
 from index.posts.query import PostState, Record
 
 
+T = TypeVar("T")
+
+
 class Shape(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
-class Listing[T](BaseModel):
+class Listing(BaseModel, Generic[T]):
     """One page of a list; pass `next` as `cursor` for the following one."""
 
     items: Sequence[T]
@@ -87,7 +90,9 @@ class AnalysisOut(Shape):
     @classmethod
     def of(cls, analysis: Analysis) -> Self:
         fields = {name: getattr(analysis, name) for name in cls.model_fields if name != "story"}
-        return cls.model_validate(fields | {"story": analysis.story_id, "risk_scores": dict(analysis.risk_scores)})
+        return cls.model_validate(
+            fields | {"story": analysis.story_id, "risk_scores": dict(analysis.risk_scores)}
+        )
 
 
 class AttachmentOut(Shape):
@@ -129,7 +134,12 @@ class PostOut(Shape):
     @classmethod
     def of(cls, record: Record) -> Self:
         post = record.post
-        renamed = {"platform": post.network, "parent": post.parent_id, "origin": post.origin_id, "state": record.state}
+        renamed = {
+            "platform": post.network,
+            "parent": post.parent_id,
+            "origin": post.origin_id,
+            "state": record.state,
+        }
         fields = {name: getattr(post, name) for name in cls.model_fields if hasattr(post, name)}
         analysis = AnalysisOut.of(record.analysis) if record.analysis else None
         return cls.model_validate(fields | renamed | {"analysis": analysis})
