@@ -1,12 +1,19 @@
-"""An alert: something an officer should look at, with its evidence."""
+"""An alert: something an officer should look at, with its evidence, and what an officer may do with it.
+
+open ⇄ snoozed        until a date, or sooner when its severity grows
+open | snoozed → accepted | dismissed → open        the last step is the officer's undo
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from index.domain.analysis import Risk, ScorePart, Severity
+from index.errors import Conflict, Refused
+
+EVIDENCE_POSTS = 200  # newest posts an alert keeps; `posts` counts all of them
 
 
 class AlertState(StrEnum):
@@ -14,6 +21,15 @@ class AlertState(StrEnum):
     ACCEPTED = "accepted"  #: принят: an incident was opened or joined
     DISMISSED = "dismissed"  #: отклонён, with a reason
     SNOOZED = "snoozed"  #: отложен до срока
+
+
+LIVE = frozenset({AlertState.OPEN, AlertState.SNOOZED})  #: waits for an officer, takes new evidence
+STATE_WORDS = {
+    AlertState.OPEN: "новый",
+    AlertState.ACCEPTED: "принят",
+    AlertState.DISMISSED: "отклонён",
+    AlertState.SNOOZED: "отложен",
+}
 
 
 class AlertKind(StrEnum):
@@ -53,6 +69,107 @@ class Alert:
     snoozed_until: datetime | None = None
     incident_id: str | None = None
     version: int = 0  #: optimistic lock
+
+    def joined(self, newer: Alert) -> Alert:
+        """With the evidence of `newer`, raised by the same rule about the same matter.
+
+        A live alert takes its score and severity too, and wakes when the severity grew. A triaged one
+        keeps those the officer decided on, so that `is_raised_again` compares with them.
+        """
+        post_ids = tuple(dict.fromkeys((*newer.post_ids, *self.post_ids)))[:EVIDENCE_POSTS]
+        grown = replace(
+            self,
+            post_ids=post_ids,
+            posts=max(self.posts, newer.posts, len(post_ids)),
+            authors=max(self.authors, newer.authors),
+            updated_at=max(self.updated_at, newer.updated_at),
+        )
+        if self.state not in LIVE:
+            return grown
+        wakes = self.state is AlertState.SNOOZED and newer.severity > self.severity
+        return replace(
+            grown,
+            title=newer.title,
+            score=newer.score,
+            parts=newer.parts,
+            severity=max(self.severity, newer.severity),
+            risks=tuple(dict.fromkeys((*newer.risks, *self.risks))),
+            places=tuple(dict.fromkeys((*newer.places, *self.places))),
+            state=AlertState.OPEN if wakes else self.state,
+            snoozed_until=None if wakes else self.snoozed_until,
+        )
+
+    def is_raised_again(self, newer: Alert, *, cooldown: timedelta) -> bool:
+        """Whether `newer` deserves an alert of its own though this one has been triaged already."""
+        if self.state in LIVE:
+            return False
+        if newer.severity > self.severity or self.triaged_at is None:
+            return True
+        return newer.raised_at >= self.triaged_at + cooldown
+
+    def accepted(self, incident_id: str, *, by: str, at: datetime) -> Alert:
+        """Raises Conflict unless it is live."""
+        self._must_be_live("принять")
+        return replace(
+            self,
+            state=AlertState.ACCEPTED,
+            incident_id=incident_id,
+            triaged_at=at,
+            triaged_by=by,
+            assignee=self.assignee or by,
+            snoozed_until=None,
+        )
+
+    def dismissed(self, reason: str, *, by: str, at: datetime) -> Alert:
+        """Raises Conflict unless it is live, Refused without a reason."""
+        self._must_be_live("отклонить")
+        if not reason.strip():
+            raise Refused("Укажите, почему сигнал отклонён.", field="reason")
+        return replace(
+            self,
+            state=AlertState.DISMISSED,
+            reason=reason.strip(),
+            triaged_at=at,
+            triaged_by=by,
+            snoozed_until=None,
+        )
+
+    def snoozed(self, until: datetime, *, at: datetime) -> Alert:
+        """Raises Conflict unless it is live, Refused when `until` is not in the future."""
+        self._must_be_live("отложить")
+        if until <= at:
+            raise Refused("Отложить можно только до будущего времени.", field="until")
+        return replace(self, state=AlertState.SNOOZED, snoozed_until=until)
+
+    def woken(self) -> Alert:
+        """Back among the open ones when its time has come. Raises Conflict unless it is snoozed."""
+        if self.state is not AlertState.SNOOZED:
+            raise Conflict(f"Сигнал {STATE_WORDS[self.state]}, а не отложен.")
+        return replace(self, state=AlertState.OPEN, snoozed_until=None)
+
+    def reopened(self) -> Alert:
+        """The officer's undo. Raises Conflict when it is open already."""
+        if self.state is AlertState.OPEN:
+            raise Conflict("Сигнал и так открыт.")
+        return replace(
+            self,
+            state=AlertState.OPEN,
+            reason="",
+            triaged_at=None,
+            triaged_by=None,
+            snoozed_until=None,
+            incident_id=None,
+        )
+
+    def assigned(self, login: str | None) -> Alert:
+        """`None`: nobody works on it. Raises Conflict unless it is live."""
+        self._must_be_live("назначить")
+        return replace(self, assignee=login)
+
+    def _must_be_live(self, act: str) -> None:
+        if self.state not in LIVE:
+            who = f" ({self.triaged_by})" if self.triaged_by else ""
+            raise Conflict(f"Нельзя {act}: сигнал уже {STATE_WORDS[self.state]}{who}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

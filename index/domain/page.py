@@ -17,7 +17,7 @@ class PageMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """One official page on one network. `address`: VK club id, OK gid, Telegram @channel or chat id, MAX chat id."""
+    """One official page on one network. `address`: VK club id, OK gid, Telegram @channel, MAX chat id."""
 
     id: str
     network: Network

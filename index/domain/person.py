@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from index.errors import Refused
+
+LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{1,63}")
 
 
 class Role(StrEnum):
@@ -47,7 +52,8 @@ RIGHTS: dict[Role, frozenset[Right]] = {
         {Right.READ, Right.WRITE_PUBLICATION, Right.RESOLVE_DELIVERY, Right.EDIT_PAGES, Right.WRITE_REPLY}
     ),
     Role.EDITOR: frozenset(
-        {Right.READ, Right.WRITE_REPLY, Right.APPROVE_REPLY, Right.WRITE_PUBLICATION, Right.APPROVE_PUBLICATION}
+        {Right.READ, Right.WRITE_REPLY, Right.APPROVE_REPLY, Right.WRITE_PUBLICATION,
+         Right.APPROVE_PUBLICATION}
     ),
     Role.SECTOR_LEAD: frozenset({Right.READ, Right.WRITE_REPLY}),
     Role.READER: frozenset({Right.READ}),
@@ -63,6 +69,18 @@ class Person:
     roles: frozenset[Role]
     sector: str | None = None  #: sector of a sector lead, as topics name it
     is_enabled: bool = True
+
+    def checked(self) -> Person:
+        """Itself when it can be kept. Raises Refused that names the field."""
+        if not LOGIN.fullmatch(self.login):
+            raise Refused("Имя входа: латинские буквы, цифры, точка и дефис, от 2 знаков.", field="login")
+        if not self.name.strip():
+            raise Refused("Укажите имя сотрудника.", field="name")
+        if not self.roles:
+            raise Refused("Выберите хотя бы одну роль.", field="roles")
+        if Role.SECTOR_LEAD in self.roles and not self.sector:
+            raise Refused("Укажите отрасль руководителя.", field="sector")
+        return self
 
     def may(self, right: Right) -> bool:
         return self.is_enabled and any(right in RIGHTS[role] for role in self.roles)

@@ -30,7 +30,7 @@ class SourceState(StrEnum):
     SILENT = "silent"  #: молчит дольше обычного
     FAILING = "failing"  #: не отвечает
     BANNED = "banned"  #: доступ закрыт
-    NEEDS_TOKEN = "needs_token"  #: нужен ключ доступа
+    NEEDS_TOKEN = "needs_token"  # noqa: S105 #: нужен ключ доступа
     LAYOUT_CHANGED = "layout_changed"  #: изменилась вёрстка или формат ответа
 
 
@@ -47,3 +47,33 @@ class SourceHealth:
     due_at: datetime | None = None  #: next visit; None: at once
     failures: int = 0  #: failed visits in a row
     posts_seen: int = 0  #: posts and comments stored from it, ever
+
+
+class ProposalState(StrEnum):
+    WAITING = "waiting"  #: ждёт решения
+    ACCEPTED = "accepted"  #: принят: stands in the register
+    REJECTED = "rejected"  #: отклонён: never proposed again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A source that discovery found and an officer decides on. `id` is that of the source it would become."""
+
+    id: str
+    network: Network
+    address: str
+    title: str
+    reason: str  #: Russian: «упоминает Курлово, 12 ссылок из наших источников»
+    found_at: datetime
+    home: str | None = None
+    mentions: int = 0  #: links to it or places of the district in it
+    state: ProposalState = ProposalState.WAITING
+    decided_by: str | None = None  #: login
+    decided_at: datetime | None = None
+
+    @property
+    def source(self) -> Source:
+        """What it becomes when accepted."""
+        return Source(
+            id=self.id, network=self.network, address=self.address, title=self.title, home=self.home
+        )
