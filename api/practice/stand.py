@@ -59,6 +59,7 @@ class Stand:
     clock: Callable[[], datetime] = utc_now
     limits: Limits | None = None  #: None: no limits
     guid_window: timedelta = timedelta(0)  #: how long VK remembers a guid; 0: not at all
+    max_window_reversed: bool = False  #: MAX: `from` is the later end, as the words of the schema say
     base_url: str = ""
     meter: Meter = field(default_factory=Meter)
     faults: list[Fault] = field(default_factory=list)

@@ -53,7 +53,9 @@ class TelegramWeb:
         return await self._stand.serve(self, f"/{channel}/{post}", request, self._post)
 
     async def _on_api(self, request: Request) -> Response:
-        return await self._stand.serve(self, "loadComments", request, self._load_comments)
+        return await self._stand.serve(
+            self, "loadComments", request, self._load_comments, hidden=("discussion_hash",)
+        )
 
     def refusal(self, refusal: Refusal, exchange: Exchange) -> Reply:
         reply = html_reply(
@@ -141,24 +143,22 @@ class TelegramWeb:
         """The widget of comments: the newest `limit`, or those from a comment on."""
         group = entry.community.discussion
         if group is None or not entry.community.comments_open:
-            return '<div class="tgme_widget_message_error">Discussion is not available</div>'
+            return '<div class="tme_no_messages_found">Discussion is not available at the moment.</div>'
         live = entry.live_comments()
         shown = [c for c in live if c.number >= first][:limit] if first else live[-limit:]
         word = "comment" if len(live) == 1 else "comments"
-        header = f"{len(live)} {word}" if live else "No comments yet"
+        count = f"{len(live)} {word}" if live else "Comments"
         older = live.index(shown[0]) if shown else 0
-        more = (
-            f'<div class="tgme_widget_message_centered js-messages_more_wrap"><a class="tme_messages_more js-messages_more" '
-            f'data-before="{shown[0].number}">View {older} more comments</a></div>' if older else ""
-        )  # fmt: skip
+        more = _more_comments(shown[0], older) if older else ""
         nothing = '<div class="tme_no_messages_found">No comments here yet</div>' if not shown else ""
         return (
-            f'<div class="tgme_post_discussion"><div class="tgme_post_discussion_header_wrap">'
-            f'<h3 class="tgme_post_discussion_header"><span class="js-header">{header}</span></h3></div>'
-            f'<form class="tgme_post_discussion_new_message_form"><input type="hidden" name="peer" value="{_peer(group)}">'
-            f'<input type="hidden" name="top_msg_id" value="{entry.more.get("forwarded_as", entry.number)}"></form>'
-            f'<section class="tgme_channel_history js-message_history">{more}'
-            f"{''.join(_comment(c, group) for c in shown)}{nothing}</section></div>"
+            f'<div class="tgme_post_discussion_header_wrap"><h3 class="tgme_post_discussion_header">'
+            f'<span class="js-header">{count}</span> on <a href="https://t.me/{entry.key}">this post</a></h3></div>'
+            f'<div class="tgme_post_discussion js-message_history">{more}'
+            f"{''.join(_comment(c, group) for c in shown)}{nothing}</div>"
+            f'<form class="tgme_post_discussion_footer"><input type="hidden" name="peer" value="{_peer(group)}">'
+            f'<input type="hidden" name="top_msg_id" value="{entry.more.get("forwarded_as", entry.number)}">'
+            f'<input type="hidden" name="discussion_hash" value="{_hash(entry)}"></form>'
         )
 
     async def _load_comments(self, exchange: Exchange) -> Reply:
@@ -467,6 +467,14 @@ def _widget(inside: str) -> str:
         '<!DOCTYPE html><html><head><meta charset="utf-8"><title>Telegram Widget</title><meta name="robots" content="noindex, nofollow">'
         f'</head><body class="widget_frame_base tgme_widget body_widget_post emoji_image">{inside}</body></html>'
     )
+
+
+def _more_comments(first: Comment, older: int) -> str:
+    return f'<div class="tme_messages_more js-messages_more" data-before="{first.number}">View {older} more comments</div>'
+
+
+def _hash(entry: Entry) -> str:
+    return hashlib.sha256(f"discussion {entry.id}".encode()).hexdigest()[:18]
 
 
 def _peer(group: Community) -> str:

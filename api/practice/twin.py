@@ -18,10 +18,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.practice import vk
+from api.practice import ok, telegram_bot, vk
 from api.practice.faults import Fault, read_fault
 from api.practice.limits import Limits
+from api.practice.max import TOKEN as MAX_TOKEN
+from api.practice.max import Max
+from api.practice.news import News
+from api.practice.ok import Ok
 from api.practice.stand import Call, Stand, utc_now
+from api.practice.telegram_bot import TelegramBot
 from api.practice.telegram_web import TelegramWeb
 from api.practice.vk import Vk
 from api.practice.world import Author, Change, Comment, Community, Entry, Photo, World
@@ -110,7 +115,7 @@ class Twin:
             self._server = None
 
     def _app(self) -> Starlette:
-        networks = [Vk(self._stand), TelegramWeb(self._stand)]
+        networks = [kind(self._stand) for kind in (Vk, Ok, TelegramBot, TelegramWeb, Max, News)]
         routes = [route for network in networks for route in network.routes]
         return Starlette(routes=[*routes, Route("/photos/{key}", self._on_photo)])
 
@@ -126,8 +131,16 @@ class Twin:
         """Overrides for `index.settings.read_settings`: base URLs and the tokens the twins accept."""
         return {
             "vk_api_url": f"{self.url}/vk",
+            "ok_api_url": f"{self.url}/ok",
             "telegram_web_url": f"{self.url}/telegram",
+            "telegram_api_url": f"{self.url}/telegram-api",
+            "max_api_url": f"{self.url}/max",
             "vk_tokens": f"{vk.USER_TOKEN},{vk.SERVICE_TOKEN}",
+            "ok_application_key": ok.APPLICATION_KEY,
+            "ok_access_token": ok.ACCESS_TOKEN,
+            "ok_session_secret": ok.SESSION_SECRET,
+            "telegram_bot_token": telegram_bot.BOT_TOKEN,
+            "max_token": MAX_TOKEN,
         }
 
     # the world --------------------------------------------------------------------------------------------
@@ -135,7 +148,12 @@ class Twin:
     def community(self, network: Network | str, address: str, **facts: Any) -> Community:
         """A community with its facts (title, access, members, discussion, layout …), made when it is new."""
         with self._world.lock:
-            return self._world.community(Network(network), address, **facts)
+            if isinstance(group := facts.get("discussion"), str):
+                facts.pop("discussion")
+                channel = self._world.community(Network(network), address, **facts)
+                self._world.link(channel, self._world.community(Network(network), group))
+                return channel
+            return self._world.community(Network(network), _slug(network, address), **facts)
 
     def say(
         self,
@@ -156,7 +174,7 @@ class Twin:
         {question, answers}, link, video, geo, signer, board (title of a discussion), service.
         """
         with self._world.lock:
-            community = self._world.community(Network(network), address)
+            community = self._world.community(Network(network), _slug(network, address))
             at = at or self._stand.clock()
             writer = self._writer(community, author)
             if parent is not None:
@@ -195,6 +213,10 @@ class Twin:
             more["reply_to"] = self._world.found[answered]
         return self._world.write_post(community, writer, text, at, photos=photos, more=more, **facts)
 
+    def feed(self, site: str) -> str:
+        """Address of a news site's RSS, as `sources.yaml` would name it."""
+        return f"{self.url}/news/{site}/rss.xml"
+
     def edit(self, id: str, text: str, *, at: datetime | None = None) -> None:
         """Change the text of a post or a comment; the network marks it as edited where it does so."""
         with self._world.lock:
@@ -223,7 +245,7 @@ class Twin:
     def posts(self, network: Network | str, address: str) -> list[StandingPost]:
         """What stands on a page now, newest first, with its comments in the order they came."""
         with self._world.lock:
-            community = self._world.find(Network(network), address)
+            community = self._world.find(Network(network), _slug(network, address))
             entries = community.standing(self._stand.clock()) if community else []
             return [_standing(entry) for entry in entries]
 
@@ -268,6 +290,13 @@ class Twin:
         """The networks refuse this token from now on."""
         with self._world.lock:
             self._stand.revoked.add(token)
+
+
+def _slug(network: Network | str, address: str) -> str:
+    """A news site may be named by its feed."""
+    if network == Network.NEWS and "/news/" in address:
+        return address.partition("/news/")[2].partition("/")[0]
+    return address
 
 
 def _standing(entry: Entry) -> StandingPost:

@@ -263,28 +263,49 @@ class World:
         """A new post; `number` overrides the network's counter (ids above 2³¹ and the like)."""
         number = community.take_number() if number is None else number
         key = entry_key(community, number)
+        kind = "topic" if facts.get("more", {}).get("board") else ""
         entry = Entry(
-            id=f"{community.network.value}:{key}", number=number, key=key, community=community, author=author,
-            text=text, at=at, **facts,
+            id=f"{community.network.value}:{kind}{key}", number=number, key=key, community=community,
+            author=author, text=text, at=at, **facts,
         )  # fmt: skip
         community.entries[number] = entry
         self.found[entry.id] = entry
+        if community.discussion is not None:
+            entry.more["forwarded_as"] = community.discussion.take_number()
         self.note(Change.POSTED, entry, None, at)
         return entry
 
     def write_comment(self, entry: Entry, author: Author, text: str, at: datetime, **facts: Any) -> Comment:
         """A new comment; on VK it takes its number from the wall, on Telegram from the linked group."""
-        group = entry.community.discussion or entry.community
-        number = group.take_number()
+        if entry.community.network is Network.TELEGRAM and "forwarded_as" not in entry.more:
+            self._link_group(entry)
+        number = (entry.community.discussion or entry.community).take_number()
         key = comment_key(entry, number, at)
         comment = Comment(
-            id=f"{entry.community.network.value}:{key}", number=number, key=key, post=entry, author=author,
-            text=text, at=at, **facts,
-        )  # fmt: skip
+            id=comment_id(entry, key),
+            number=number,
+            key=key,
+            post=entry,
+            author=author,
+            text=text,
+            at=at,
+            **facts,
+        )
         entry.comments.append(comment)
         self.found[comment.id] = comment
         self.note(Change.COMMENTED, entry, comment, at)
         return comment
+
+    def _link_group(self, entry: Entry) -> None:
+        """Comments under a channel need a linked group and the copy of the post in it."""
+        channel = entry.community
+        if channel.discussion is None:
+            self.link(channel, self.community(Network.TELEGRAM, f"{channel.address}_chat", is_channel=False))
+        entry.more["forwarded_as"] = channel.discussion.take_number() if channel.discussion else entry.number
+
+    @staticmethod
+    def link(channel: Community, group: Community) -> None:
+        group.is_channel, group.channel, channel.discussion = False, channel, group
 
     def note(self, change: Change, entry: Entry, comment: Comment | None, at: datetime) -> None:
         event = Event(serial=len(self.events) + 1, change=change, entry=entry, comment=comment, at=at)
@@ -292,7 +313,7 @@ class World:
 
 
 def entry_key(community: Community, number: int) -> str:
-    """The network's own name of a post: -1_23 · 220000001000000005 · durov/142 · mid.… · vesti/item/12."""
+    """The network's own name of a post: -1_23 · 15000001… · durov/142 · mid.… · vesti/item/12."""
     match community.network:
         case Network.VK:
             return f"-{community.number}_{number}"
@@ -309,15 +330,21 @@ def entry_key(community: Community, number: int) -> str:
 def comment_key(entry: Entry, number: int, at: datetime) -> str:
     """The network's own name of a comment; OK hides the moment and the topic behind base64."""
     match entry.community.network:
-        case Network.VK:
-            return f"-{entry.community.number}_{number}"
         case Network.OK:
             moment = int(at.timestamp() * 1000)
             return base64.b64encode(f"{moment}:-{number}:{moment}:{entry.key}:1".encode()).decode()
         case Network.MAX:
             return f"mid.c{entry.community.number & 0xFFFFFFFFFFF:011x}{number:012x}"
-        case Network.TELEGRAM | Network.NEWS:
-            return f"{entry.key}#{number}"
+        case Network.VK | Network.TELEGRAM | Network.NEWS:
+            return str(number)
+
+
+def comment_id(entry: Entry, key: str) -> str:
+    """As the crawlers name it: the post, `_r`, the comment; on Telegram a message of the linked group."""
+    group = entry.community.discussion
+    if entry.community.network is Network.TELEGRAM and group is not None:
+        return f"telegram:c{group.number}/{key}"
+    return f"{entry.id}_r{key}"
 
 
 def picture_size(content: bytes) -> tuple[int, int]:
