@@ -20,6 +20,11 @@ def open_posts(setting: str, data: Path) -> PostIndex:
     if setting == "sqlite":
         _make_folder(data)
         return SqlitePosts(data / SQLITE_FILE)
+    addresses = [address.strip() for address in setting.split(",") if address.strip()]
+    if addresses and all(address.startswith(("http://", "https://")) for address in addresses):
+        from index.posts.elasticsearch import ElasticsearchPosts  # a third of a second to import
+
+        return ElasticsearchPosts(addresses)
     raise Misconfigured(
         "Настройка INDEX неверна.",
         remedy="Укажите sqlite или адреса Elasticsearch: http://host:9200 через запятую.",
