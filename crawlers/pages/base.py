@@ -38,7 +38,7 @@ class Context:
     fetched_at: datetime  #: aware; when the answer came
     source: Source | None = None  #: None: found by a search, or the answer speaks of several sources
     #: Registered sources by what the network calls them, for answers that speak of several: VK owner
-    #: `-1`, OK group `53923499278353`, Telegram `c1006503122` or `durov`, MAX chat id.
+    #: `-1`, OK group `53923499278353`, Telegram `c1006503122` or `durov`, MAX chat id, news host.
     known: Mapping[str, Source] = field(default_factory=dict)
 
     def source_for(self, *names: str | int) -> Source | None:

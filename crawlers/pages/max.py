@@ -129,10 +129,9 @@ def comments(answer: Any, context: Context, *, post_id: str) -> Parsed:
     return reading.parsed(next=_oldest(items))
 
 
-def community(answer: Any, *, now: datetime) -> Community:
-    """GET /chats/{id}. `number` is the chat id."""
-    check(answer, headers={}, now=now, method="/chats")
-    number = whole(answer.get("chat_id"))
+def community(answer: Any) -> Community:
+    """GET /chats/{id}. `number` is the chat id. Raises Unreadable."""
+    number = whole(answer.get("chat_id")) if isinstance(answer, Mapping) else None
     if number is None:
         raise Unreadable("В ответе MAX нет chat_id.")
     return _community(answer, number)

@@ -238,6 +238,7 @@ class Reading:
         attachments: Sequence[Attachment] = (),
         counters: Counters | None = None,
         identity: str | None = None,
+        author: str | None = None,
         is_edited: bool = False,
     ) -> None:
         post_id = identity or news_id(url)
@@ -251,7 +252,7 @@ class Reading:
                 source=title_of(source, self.site or _host(url) or "Новости"),
                 source_id=source.id if source else None,
                 source_home=source.home if source else None,
-                author=self.context.author(Network.NEWS, _host(url) or url),
+                author=self.context.author(Network.NEWS, author or _host(url) or url),
                 author_kind=voice(source, is_community=True, is_own=True),
                 published_at=moment,
                 collected_at=self.context.fetched_at,
@@ -279,9 +280,12 @@ class Reading:
         if moment is None:
             raise BadRecord("нет даты видео")
         title = _line(item.get("title"))
-        author = item.get("author")
-        self.site = _line(author.get("name")) if isinstance(author, Mapping) else ""
+        channel = item.get("author")
+        channel = channel if isinstance(channel, Mapping) else {}
+        self.site = _line(channel.get("name"))
+        number = whole(channel.get("id"))
         self.add(
+            author=f"rutube:{number}" if number is not None else None,
             url=url,
             title=title,
             text=_words(item.get("description")),
