@@ -376,6 +376,7 @@ deliveries = Table(
     # False: the outcome is committed, its consequences (audit, reply, incident) are not written yet
     _need("is_settled", Boolean),
     UniqueConstraint("subject_id", "page_id"),
+    UniqueConstraint("page_id", "remote_id"),  # what stands on a page is the outcome of one delivery only
     Index("ix_deliveries_state_order", "state", "due_at", "id"),
     Index("ix_deliveries_order", "due_at", "id"),
     Index(
@@ -384,6 +385,17 @@ deliveries = Table(
         sqlite_where=text("is_settled = 0"),
         postgresql_where=text("NOT is_settled"),
     ),
+)
+
+figures = Table(
+    "figures",
+    metadata,
+    Column("delivery_id", String(200), ForeignKey("deliveries.id"), primary_key=True),
+    Column("at", Moment, primary_key=True),
+    Column("views", Integer),
+    Column("likes", Integer),
+    Column("reposts", Integer),
+    Column("comments", Integer),
 )
 
 people = Table(
