@@ -13,6 +13,7 @@ from index.desk.beats import Beats
 from index.desk.cursors import Cursors
 from index.desk.database import BUSY, Database
 from index.desk.deliveries import Deliveries
+from index.desk.figures import Figures
 from index.desk.flags import Flags
 from index.desk.incidents import Incidents
 from index.desk.jobs import Jobs
@@ -51,6 +52,7 @@ class Desk:
         self.alerts = Alerts(database, self.incidents, promises)
         self.publications = Publications(database, two_people=two_people)
         self.deliveries = Deliveries(database, promises)
+        self.figures = Figures(database)
         self.pages = Pages(database)
         self.media = Media(data / "media")
         self.people = People(database)

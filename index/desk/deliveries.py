@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 
 from index.desk import tables
 from index.desk.database import Database, Transaction
@@ -33,16 +33,28 @@ class Deliveries:
         self._database = database
         self._promises = promises
 
-    def claim_due(self, now: datetime, *, worker: str, lease: timedelta, limit: int) -> list[Delivery]:
+    def due_pages(self, now: datetime) -> list[str]:
+        """Pages with deliveries whose time has come, the longest waiting first; none while all is stopped."""
+        query = select(ROW.page_id).join(tables.pages, tables.pages.c.id == ROW.page_id).where(*_is_due(now))
+        if self.is_stopped():
+            return []
+        with self._database.read() as connection:
+            ordered = query.group_by(ROW.page_id).order_by(func.min(ROW.due_at), ROW.page_id)
+            return list(connection.execute(ordered).scalars())
+
+    def claim_due(
+        self, now: datetime, *, worker: str, lease: timedelta, limit: int, page_id: str | None = None
+    ) -> list[Delivery]:
         """Deliveries whose time has come, earliest first, now held by `worker`; none while all is stopped.
 
-        Only what was approved as it stands. A publication later than its page's limit is left to a person.
+        Only what was approved as it stands; `page_id`: of one page alone. A publication later than its page's
+        limit is left to a person.
         """
         with self._database.write() as tx:
             if is_stopped(tx):
                 return []
             due = []
-            for delivery, late_limit in _due(tx, now, limit):
+            for delivery, late_limit in _due(tx, now, limit, page_id):
                 if delivery.kind is DeliveryKind.PUBLICATION and now > delivery.due_at + late_limit:
                     _keep(tx, delivery.missed(at=now), at=now)
                 else:
@@ -235,6 +247,12 @@ class Deliveries:
             rows, following = page_of(connection, query, [ROW.due_at, ROW.id], limit=limit, cursor=cursor)
         return DELIVERIES.values(rows), following
 
+    def counts(self) -> dict[DeliveryState, int]:
+        """How many stand in each state; states without any are left out."""
+        query = select(ROW.state, func.count()).group_by(ROW.state)
+        with self._database.read() as connection:
+            return {state: number for state, number in connection.execute(query)}
+
     def stop_all(self, on: bool, *, actor: str, at: datetime, reason: str = "") -> int:
         """«Стоп всё»: hold what has not begun to be sent, or let it go on in its slot; how many."""
         waiting = (DeliveryState.SCHEDULED, DeliveryState.CLAIMED) if on else (DeliveryState.HELD,)
@@ -267,17 +285,21 @@ class Deliveries:
                 _tell(tx, delivery, self._promises, at=at)
 
 
-def _due(tx: Transaction, now: datetime, limit: int) -> list[tuple[Delivery, timedelta]]:
+def _is_due(now: datetime) -> list[ColumnElement[bool]]:
+    return [
+        ROW.state == DeliveryState.SCHEDULED,
+        ROW.due_at <= now,
+        ROW.approved_hash == ROW.payload_hash,
+        or_(ROW.next_try_at.is_(None), ROW.next_try_at <= now),
+        tables.pages.c.is_enabled,
+    ]
+
+
+def _due(tx: Transaction, now: datetime, limit: int, page_id: str | None) -> list[tuple[Delivery, timedelta]]:
     query = (
         select(*DELIVERIES.columns, tables.pages.c.late_limit)
         .join(tables.pages, tables.pages.c.id == ROW.page_id)
-        .where(
-            ROW.state == DeliveryState.SCHEDULED,
-            ROW.due_at <= now,
-            ROW.approved_hash == ROW.payload_hash,
-            or_(ROW.next_try_at.is_(None), ROW.next_try_at <= now),
-            tables.pages.c.is_enabled,
-        )
+        .where(*_is_due(now), *([] if page_id is None else [ROW.page_id == page_id]))
         .order_by(ROW.due_at, ROW.id)
         .limit(limit)
         .with_for_update(of=TABLE, skip_locked=True)
