@@ -16,6 +16,7 @@ from typing import Protocol
 
 import imagesize
 
+from index.desk.media import mime_of
 from index.domain.page import Page
 from index.domain.post import Counters, Network
 from index.domain.publication import Message
@@ -122,7 +123,7 @@ class Channel(Protocol):
     ) -> Receipt | None:
         """The message on the page between the two moments, or None; a read, repeatable.
 
-        `known` are remote ids that belong to other deliveries: a text may rightly stand there twice.
+        `known` are remote ids and addresses of other deliveries: a text may rightly stand there twice.
         Raises Unavailable, and NeedsOperator when only a person can tell: the network cannot list, or
         something stands there that is nearly the message.
         """
@@ -194,15 +195,7 @@ def _check_photo(content: bytes, limits: Limits) -> None:
 
 def photo_type(content: bytes) -> str:
     """MIME type by the first bytes; `application/octet-stream` when it is none of the pictures we know."""
-    if content.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if content.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if content.startswith((b"GIF87a", b"GIF89a")):
-        return "image/gif"
-    if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
-        return "image/webp"
-    return "application/octet-stream"
+    return mime_of(content) or "application/octet-stream"
 
 
 # -- addresses -----------------------------------------------------------------------------------------------
@@ -290,7 +283,9 @@ def pick(
     wanted, photos = letters(message.text), 1 if message.photo else 0
     doubtful: Standing | None = None
     for found in sorted(standing, key=lambda s: s.at):
-        if found.remote_id in known or not since - SAME_TEXT_AROUND <= found.at <= until + SAME_TEXT_AROUND:
+        if found.remote_id in known or (found.url is not None and found.url in known):
+            continue
+        if not since - SAME_TEXT_AROUND <= found.at <= until + SAME_TEXT_AROUND:
             continue
         text = letters(found.text)
         in_time = since <= found.at <= until

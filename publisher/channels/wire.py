@@ -41,17 +41,14 @@ class Wire:
         headers: dict[str, str] | None = None,
         proxy: str | None = None,
         ca_file: Path | None = None,
-        timeout: httpx2.Timeout = TIMEOUT,
-        deadline: float = DEADLINE,
     ) -> None:
         """`name` is the network's Russian name for messages. Raises Misconfigured (proxy, certificate)."""
         self._name = name
-        self._deadline = deadline
         try:
             self._client = httpx2.Client(
                 headers=headers,
                 proxy=proxy,
-                timeout=timeout,
+                timeout=TIMEOUT,
                 follow_redirects=False,
                 limits=httpx2.Limits(max_keepalive_connections=0),
                 verify=_trust(ca_file) if ca_file else True,
@@ -116,7 +113,7 @@ class Wire:
             ) from None
 
     def _exchange(self, request: httpx2.Request) -> Answer:
-        stop = time.monotonic() + self._deadline
+        stop = time.monotonic() + DEADLINE
         body = bytearray()
         response = self._client.send(request, stream=True)
         try:
