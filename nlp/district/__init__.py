@@ -25,6 +25,7 @@ class Place:
     scope: str  #: district | city_okrug
     municipality: str = ""
     needs_context: bool = False  #: has namesakes: counts only in local company
+    homonyms: int = 0  #: places of the same name elsewhere in the country
     latitude: float | None = None  #: None: not known
     longitude: float | None = None
     forms: tuple[str, ...] = ()  #: as written, any case of letters
@@ -157,6 +158,7 @@ def _places(table: Path, words: Section) -> tuple[Place, ...]:
                 scope=row.text("scope"),
                 municipality=row.optional("municipality"),
                 needs_context=row.one_of("needs_context", ("yes", "no")) == "yes",
+                homonyms=int(row.optional("homonyms").partition("/")[0] or 0),
                 latitude=row.number("lat"),
                 longitude=row.number("lon"),
                 forms=tuple(dict.fromkeys([row.text("name"), *forms, *extra.get(row.text("name"), ())])),

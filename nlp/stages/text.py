@@ -9,7 +9,7 @@ import unicodedata
 from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 MAX_CHARACTERS = 20_000  # of a post that are read; what stands after them is kept but not analysed
 
@@ -204,6 +204,11 @@ def cleaned_lemmas(cleaned: str, names: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(names.get(word) or _lemma(word) for word in _TOKEN.findall(fold(cleaned)))
 
 
+def tokens(text: str) -> tuple[str, ...]:
+    """Folded words of a text, letters and digits only."""
+    return tuple(_TOKEN.findall(fold(text)))
+
+
 _known: dict[str, str] = {}
 _KNOWN_LIMIT = 300_000  # words; a district's vocabulary in a year is about 100,000
 
@@ -223,6 +228,30 @@ def _parse(word: str) -> str:
         return word
     with _vocabulary_lock:  # pymorphy2 promises nothing about threads
         return str(vocabulary().parse(word)[0].normal_form).replace("ё", "е")
+
+
+@lru_cache(maxsize=50_000)
+def grammemes(word: str) -> frozenset[str]:
+    """All grammemes that any reading of a word has: «NOUN», «loct», «Name» …; empty for no word."""
+    if not word:
+        return frozenset()
+    with _vocabulary_lock:
+        return frozenset(each for parse in vocabulary().parse(word) for each in parse.tag.grammemes)
+
+
+@lru_cache(maxsize=50_000)
+def likeliest(word: str) -> frozenset[str]:
+    """Grammemes of the likeliest reading of a word; empty for no word."""
+    if not word:
+        return frozenset()
+    with _vocabulary_lock:
+        return frozenset(vocabulary().parse(word)[0].tag.grammemes)
+
+
+def is_word(word: str) -> bool:
+    """Whether the dictionary has it."""
+    with _vocabulary_lock:
+        return bool(vocabulary().word_is_known(word))
 
 
 _vocabulary_lock = threading.RLock()
