@@ -1,4 +1,4 @@
-"""Deliveries of unknown outcome: their page is read until it shows them, proves absence, or needs a person."""
+"""Deliveries of unknown outcome: their page is read until it shows them, proves absence or needs a person."""
 
 from __future__ import annotations
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from index.domain import publication
 from index.domain.page import Page
 from index.domain.publication import Delivery, DeliveryKind, DeliveryState
 from index.errors import Refused
@@ -16,39 +17,36 @@ WEEK = timedelta(days=7)
 COUNTED = frozenset(DeliveryState) - {DeliveryState.CANCELLED, DeliveryState.FAILED}
 
 
-def instant(wall_time: str, zone: str, *, is_second: bool = False) -> datetime:
-    """The UTC instant of a wall clock (`2026-11-24T10:00`) in an IANA zone; the only place that turns it.
+def instant(wall_time: str, zone: str) -> datetime:
+    """The UTC instant of a wall clock (`2026-11-24T10:00`) in an IANA zone.
 
-    An hour that comes twice when clocks go back means its first coming unless `is_second`. Raises Refused
-    for a clock that cannot be read, an unknown zone, and a time that the clocks jump over.
+    An hour that comes twice when clocks go back means its first coming. Raises Refused for a clock that
+    cannot be read, an unknown zone, and a time that the clocks jump over.
     """
     place = _zone(zone)
     try:
-        wall = datetime.fromisoformat(wall_time)
+        moment = publication.instant(wall_time, zone)
     except ValueError:
-        raise Refused("Время не читается: нужно 2026-11-24T10:00.", field="wall_time") from None
-    if wall.tzinfo is not None:
-        raise Refused("Время указывается по местным часам, без сдвига.", field="wall_time")
-    moment = wall.replace(tzinfo=place, fold=int(is_second)).astimezone(UTC)
-    back = moment.astimezone(place).replace(tzinfo=None)
-    if back != wall:
+        raise Refused("Время не читается: нужно 2026-11-24T10:00, без сдвига.", field="wall_time") from None
+    shown = moment.astimezone(place).replace(tzinfo=None, fold=0)
+    if shown != datetime.fromisoformat(wall_time):
         raise Refused(
-            f"Такого времени в этот день нет: часы переводят вперёд. Ближайшее — {back:%H:%M}.",
+            f"Такого времени в этот день нет: часы переводят вперёд. Ближайшее — {shown:%H:%M}.",
             field="wall_time",
         )
     return moment
 
 
 def is_twice(wall_time: str, zone: str) -> bool:
-    """Whether the clock shows this time twice that day, so that the officer has to choose."""
-    return instant(wall_time, zone) != instant(wall_time, zone, is_second=True)
+    """Whether the clock shows this time twice that day: the officer is told that the first one counts."""
+    wall = datetime.fromisoformat(wall_time).replace(tzinfo=_zone(zone))
+    first, second = wall.utcoffset(), wall.replace(fold=1).utcoffset()
+    return first is not None and second is not None and second < first  # in a gap it is the other way round
 
 
 def check_slot(wall_time: str, zone: str, *, now: datetime) -> datetime:
     """The instant of a slot that is still ahead. Raises Refused; only the new value is looked at."""
     due_at = instant(wall_time, zone)
-    if due_at <= now:
-        due_at = instant(wall_time, zone, is_second=True)
     if due_at <= now:
         raise Refused("Это время уже прошло: выберите другое.", field="wall_time")
     return due_at
