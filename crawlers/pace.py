@@ -10,12 +10,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta, timezone
-from email.utils import parsedate_to_datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from scrapy.http import Request, Response
 
+from crawlers.pages.base import MOSCOW, NetworkRefusal, next_midnight
 from index.domain.post import Network
 from index.errors import Misconfigured, Unavailable
 
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from index.desk import Desk
 
 logger = logging.getLogger(__name__)
-
-MOSCOW = timezone(timedelta(hours=3))  # the networks' day budgets are taken to end at their own midnight
-LONGEST_WAIT = timedelta(seconds=30)  # a call that would wait longer for its turn gives up and comes back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +45,9 @@ class Limit:
 #: Every limit in one place; `LIMITS` in the settings overrides a row. Names: `network`, or
 #: `network:method`. Sources: vk.md 3.2, ok.md 2, telegram.md 2 and 5, max.md 2, news.md 2.
 LIMITS: Mapping[str, Limit] = {
-    "vk": Limit(calls=3, every=timedelta(seconds=2)),  # user and service keys; service: unverified, plan for 3
+    "vk": Limit(
+        calls=3, every=timedelta(seconds=2)
+    ),  # user and service keys; service: unverified, plan for 3
     "vk:community": Limit(calls=20),
     "vk:wall.get": Limit(per_day=5_000),  # execute counts its inner calls (reported, so assumed)
     "vk:newsfeed.search": Limit(per_day=1_000, every=timedelta(seconds=90)),
@@ -103,39 +102,28 @@ def token_bucket(network: Network, token: str) -> str:
 
 def network_day(now: datetime) -> date:
     """The day whose budget a call at `now` is charged to."""
-    return now.astimezone(MOSCOW).date()
+    return (now.astimezone(UTC) + MOSCOW).date()
 
 
-def day_ends(now: datetime) -> datetime:
-    """When that day's budget comes anew."""
-    midnight = now.astimezone(MOSCOW).replace(hour=0, minute=0, second=0, microsecond=0)
-    return (midnight + timedelta(days=1)).astimezone(UTC)
-
-
-def retry_after(value: str | None, now: datetime) -> timedelta | None:
-    """The pause a `Retry-After` header asks for (seconds or a date); None: none, or nothing we can read."""
-    if value is None:
-        return None
-    if value.strip().isdecimal():
-        return min(timedelta(seconds=int(value)), timedelta(days=1))
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(max(moment - now, timedelta(0)), timedelta(days=1))
+def dead(bucket: str) -> str:
+    """The bucket that is frozen while a token waits for a person."""
+    return f"{bucket}:dead"
 
 
 class NotNow(Unavailable):
     """A call may not go now: its token or method is frozen, its budget spent, or its host down.
 
-    `until` says when it may; `is_ours` is true when our own pace holds it back and nothing is wrong.
+    `until` says when it may; `is_ours`: our own pace holds it back and nothing is wrong; `is_token`: the
+    token waits for a person.
     """
 
-    def __init__(self, reason: str, *, until: datetime, is_ours: bool = False) -> None:
+    def __init__(
+        self, reason: str, *, until: datetime, is_ours: bool = False, is_token: bool = False
+    ) -> None:
         super().__init__(reason)
         self.until = until
         self.is_ours = is_ours
+        self.is_token = is_token
 
 
 @dataclass(slots=True)
@@ -172,11 +160,6 @@ class Call:
     bucket: str  #: token_bucket, or `network:host` where there is no token
     limit: str  #: row of the table that gives the pace: vk | vk:community | telegram:bot …
     method: str = ""  #: name of the API method; empty: pages have none
-    cost: int = 1  #: calls it counts for in the day budget (execute: its inner calls)
-
-    @property
-    def method_bucket(self) -> str:
-        return f"{self.bucket}:{self.method}" if self.method else self.bucket
 
 
 @dataclass
@@ -187,34 +170,51 @@ class Pace:
     limits: Mapping[str, Limit]
     clock: Callable[[], datetime]
     breakers: dict[str, Breaker] = field(default_factory=dict)
-    _sent: dict[str, deque[float]] = field(default_factory=dict)
+    host_delays: dict[str, timedelta] = field(default_factory=dict)  #: bucket -> its Crawl-delay
+    strikes: dict[str, int] = field(default_factory=dict)  #: bucket:method -> refusals in a row that double
+    _sent: dict[str, tuple[asyncio.Lock, deque[float]]] = field(default_factory=dict)
 
     async def turn(self, call: Call, host: str) -> None:
         """Return when the call may go, charged to its budget. Raises NotNow, Unavailable (desk)."""
         self.breaker(host).check(self.clock(), host)
-        at = await asyncio.to_thread(self._reserve, call)
-        if at is not None:
+        if (at := await asyncio.to_thread(self._reserve, call)) is not None:
             await asyncio.sleep(max((at - self.clock()).total_seconds(), 0))
             await self._own_window(call)
 
     def breaker(self, host: str) -> Breaker:
         return self.breakers.setdefault(host, Breaker())
 
-    def frozen(self, call: Call) -> tuple[datetime, str] | None:
-        """Until when and why this call is held, or None."""
+    def check(self, bucket: str, method: str = "") -> None:
+        """Raises NotNow while the token, its pace or this method of it is frozen."""
         now = self.clock()
-        for bucket in dict.fromkeys((call.bucket, call.method_bucket)):
-            if held := self.desk.quotas.frozen(bucket, now):
-                return held
-        return None
+        for name in (dead(bucket), bucket, f"{bucket}:{method}")[: 3 if method else 2]:
+            if held := self.desk.quotas.frozen(name, now):
+                is_token = name == dead(bucket)
+                raise NotNow(held[1], until=held[0], is_ours=not is_token, is_token=is_token)
 
-    def freeze(self, bucket: str, *, after: timedelta, reason: str) -> None:
-        """Hold a token or one of its methods, in every process."""
-        until = self.clock() + after
+    def freeze(self, bucket: str, *, until: datetime, reason: str) -> None:
+        """Hold a token (`dead(bucket)`: until a person acts), its pace, or one method, in every process."""
         self.desk.quotas.freeze(bucket, until=until, reason=reason)
         logger.warning(
-            "A token or a method is held back", extra={"action": "quota_frozen", "bucket": bucket, "until": until}
+            "A token or a method is held back",
+            extra={"action": "quota_frozen", "bucket": bucket, "until": until},
         )
+
+    def freeze_method(self, call: Call, refusal: NetworkRefusal) -> None:
+        """Hold one method until the network's own time, an hour at most: then one call probes it.
+
+        A refusal that says so doubles the pause each time it comes again; `worked` forgets them.
+        """
+        now, name = self.clock(), f"{call.bucket}:{call.method}"
+        pause = min((refusal.until or now) - now, timedelta(hours=1)) or timedelta(minutes=10)
+        if refusal.doubles:
+            pause = min(pause * 2 ** self.strikes.get(name, 0), timedelta(days=1))
+            self.strikes[name] = self.strikes.get(name, 0) + 1
+        self.freeze(name, until=now + pause, reason=f"Сеть ограничила метод: {refusal.message}")
+
+    def worked(self, call: Call) -> None:
+        """A method that was refused before has answered."""
+        self.strikes.pop(f"{call.bucket}:{call.method}", None)
 
     def limit_of(self, call: Call) -> Limit:
         """The pace of the token."""
@@ -227,33 +227,34 @@ class Pace:
 
     def _reserve(self, call: Call) -> datetime | None:
         """The moment the call may go; None: its token has no pace."""
-        now = self.clock()
-        if held := self.frozen(call):
-            raise NotNow(held[1], until=held[0])
-        self._charge(call, now)
+        self.check(call.bucket, call.method)
+        self.charge(call.bucket, call.method)
         limit = self.limit_of(call)
         if limit.calls is None:
             return None
-        return self.desk.quotas.reserve(call.bucket, now=now, spacing=limit.spacing)
+        spacing = max(limit.spacing, self.host_delays.get(call.bucket, timedelta(0)))
+        return self.desk.quotas.reserve(call.bucket, now=self.clock(), spacing=spacing)
 
-    def _charge(self, call: Call, now: datetime) -> None:
-        network = Network(call.bucket.partition(":")[0])
-        per_day = self.per_day(network, call.method)
-        if self.desk.quotas.spend(call.method_bucket, day=network_day(now), amount=call.cost, limit=per_day):
+    def charge(self, bucket: str, method: str, *, amount: int = 1) -> None:
+        """Count calls for the day. Raises NotNow when the method's budget has no room for them."""
+        now = self.clock()
+        per_day = self.per_day(Network(bucket.partition(":")[0]), method)
+        name = f"{bucket}:{method}" if method else bucket
+        if self.desk.quotas.spend(name, day=network_day(now), amount=amount, limit=per_day):
             return
-        raise NotNow(
-            f"Дневной запас вызовов {call.method} израсходован ({per_day}).", until=day_ends(now), is_ours=True
-        )
+        reason = f"Дневной запас вызовов {method} израсходован ({per_day})."
+        raise NotNow(reason, until=next_midnight(now), is_ours=True)
 
     async def _own_window(self, call: Call) -> None:
         """A call that left late must not crowd the next one: any `period` holds at most `calls` of ours."""
         limit = self.limit_of(call)
         assert limit.calls is not None  # noqa: S101 - `turn` comes here only with a pace
-        sent = self._sent.setdefault(call.bucket, deque(maxlen=limit.calls))
-        period = limit.period.total_seconds() * 1.01
-        while len(sent) == limit.calls and (wait := sent[0] + period - time.monotonic()) > 0:
-            await asyncio.sleep(wait)
-        sent.append(time.monotonic())
+        lock, sent = self._sent.setdefault(call.bucket, (asyncio.Lock(), deque(maxlen=limit.calls)))
+        async with lock:
+            if len(sent) == limit.calls:
+                ends = sent[0] + limit.period.total_seconds() * 1.01
+                await asyncio.sleep(max(ends - time.monotonic(), 0))
+            sent.append(time.monotonic())
 
 
 class PaceMiddleware:
@@ -272,6 +273,9 @@ class PaceMiddleware:
         return pace
 
     async def process_request(self, request: Request) -> None:
+        if request.meta.get("has_turn"):  # calls that were batched have waited together
+            self._pace.breaker(_host(request)).check(self._pace.clock(), _host(request))
+            return
         call = request.meta.get("call") or self._crawler.spider.call_for(request)  # robots.txt has none
         await self._pace.turn(call, _host(request))
 
@@ -292,12 +296,14 @@ def _host(request: Request) -> str:
     return request.url.split("/", 3)[2]
 
 
-def describe(pace: Pace, spent: Mapping[str, int]) -> list[dict[str, Any]]:
+def budget_rows(table: Mapping[str, Limit], spent: Mapping[str, int]) -> list[dict[str, Any]]:
     """The day's budget for the sources page: one row a method of a token, largest spender first."""
-    rows = []
-    for bucket, calls in sorted(spent.items(), key=lambda item: -item[1]):
-        network, _, method = bucket.partition(":")[0], None, bucket.split(":", 2)[2] if bucket.count(":") > 1 else ""
-        rows.append(
-            {"bucket": bucket, "method": method, "spent": calls, "limit": pace.per_day(Network(network), method)}
-        )
-    return rows
+    return [
+        _budget_row(table, bucket, calls) for bucket, calls in sorted(spent.items(), key=lambda row: -row[1])
+    ]
+
+
+def _budget_row(table: Mapping[str, Limit], bucket: str, calls: int) -> dict[str, Any]:
+    network, _, method = bucket.split(":", 2) if bucket.count(":") > 1 else (*bucket.split(":", 1), "")
+    row = table.get(f"{network}:{method}")
+    return {"bucket": bucket, "method": method, "spent": calls, "limit": row.per_day if row else None}

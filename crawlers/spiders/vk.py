@@ -1,0 +1,322 @@
+"""What to fetch next from ВКонтакте: walls, comments that changed, search, events of own pages."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+from scrapy.http import FormRequest, Request
+
+from crawlers.cursors import Walk
+from crawlers.health import Closed, NoToken
+from crawlers.pace import Call, token_bucket
+from crawlers.pages import vk
+from crawlers.pages.base import Context, Mention, NetworkRefusal, Parsed, Reaction, read_json
+from crawlers.spiders.base import OF_ONE_POST, NetworkSpider, side_by_side
+from crawlers.spiders.vk_calls import VERSION, VkCalls
+from crawlers.visits import Visit, adopted, in_thread
+from index.domain.post import Network, Post
+from index.domain.source import Source
+
+FIRST_PAGE = 20  # posts asked for each time: what comes between two visits, and room for the pinned one
+PAGE = 100
+OVERLAP = 10  # posts deleted meanwhile move an offset; this many are read twice
+REREADS = 100  # ids of one wall.getById
+COMMENTED_AT_MOST = 40  # posts whose comments are read in one visit
+WALL_OF_OWN_PAGE = timedelta(minutes=10)  # Long Poll brings the rest, the wall only fills its holes
+POLL_SECONDS = 1  # a visit waits this long for an event
+SEARCHED_BACK = timedelta(hours=24)  # the network gives no more without start_time
+SEARCH_OVERLAP = timedelta(minutes=2)  # posts reach the search late
+SEARCH_CAP = 1000  # results of one query that can be read
+SMALLEST_WINDOW = timedelta(minutes=1)
+
+
+class VkSpider(NetworkSpider):
+    network: ClassVar[Network] = Network.VK
+    limit: ClassVar[str] = "vk"
+    at_once: ClassVar[int] = 100  # they share the batches of VkCalls
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self.calls = VkCalls(self, [token.get_secret_value() for token in self.means.settings.vk_tokens])
+        self._page_tokens = {
+            name.removeprefix("vk:"): token.get_secret_value()
+            for name, token in self.means.settings.page_tokens.items()
+            if name.startswith("vk:")
+        }
+        self._owners: dict[int, Source] = {}
+
+    async def start(self) -> AsyncIterator[Any]:
+        async with asyncio.TaskGroup() as group:
+            workers = self.calls.start(group)
+            async for nothing in super().start():
+                yield nothing
+            for worker in workers:
+                worker.cancel()
+
+    async def visit(self, visit: Visit) -> None:
+        if visit.source.address == "search":
+            await self._search(visit)
+            return
+        owner = await self._owner(visit)
+        self._owners[owner] = visit.source
+        token = self._page_tokens.get(visit.source.address)
+        if token is not None and not visit.is_probe:
+            await self._own_page(visit, owner, token)
+            return
+        await self._wall(visit, owner)
+
+    async def _wall(self, visit: Visit, owner: int) -> None:
+        """The wall from its newest post back to the last known, then what changes under young posts."""
+        walk = Walk(position=await visit.position(), now=visit.now)
+        offset, count = 0, FIRST_PAGE if walk.position.newest is not None else PAGE
+        while True:
+            answer = await self.calls("wall.get", owner_id=owner, count=count, offset=offset, extended=0)
+            parsed = vk.wall(answer, visit.context())
+            await visit.store(parsed, page="vk.wall")
+            visit.young.seen(parsed.posts, visit.now)
+            follows = str(offset + count) if offset + count < (parsed.total or 0) else None
+            keys = [(number(post.id), post.published_at) for post in parsed.posts]
+            page = walk.page(keys, next_page=follows, pinned={number(post_id) for post_id in parsed.pinned})
+            if page is None or visit.is_probe:
+                break
+            offset = int(page) if page == follows else max(int(page) - OVERLAP, 0)
+            count = PAGE
+        await visit.move_cursor(walk.after().to_json())
+        visit.is_complete = walk.is_complete
+        if not visit.is_probe:
+            await self._rereads(visit)
+            await self._changed_comments(visit, owner)
+            await visit.keep_young()
+
+    async def _rereads(self, visit: Visit) -> None:
+        """Counters, edits and deletions of young posts that the first page no longer shows."""
+        due = visit.young.due(visit.now, limit=REREADS)
+        if not due:
+            return
+        ids = ",".join(post_id.removeprefix("vk:") for post_id in due)
+        parsed = vk.wall(await self.calls("wall.getById", posts=ids, extended=0), visit.context())
+        await visit.store(parsed, page="vk.wall")
+        visit.young.seen(parsed.posts, visit.now)
+        present = {post.id for post in parsed.posts} | set(parsed.gone)
+        await visit.lost(visit.young.missed([p for p in due if p not in present], visit.now))
+
+    async def _changed_comments(self, visit: Visit, owner: int) -> None:
+        if not visit.source.with_comments:
+            return
+        changed = visit.young.unread(limit=COMMENTED_AT_MOST)
+        await side_by_side(self._comments(visit, owner, post_id) for post_id in changed)
+
+    async def _comments(self, visit: Visit, owner: int, post_id: str) -> None:
+        """All comments of a post with their threads. A post that is closed to us does not stop the others."""
+        try:
+            present = await self._level(visit, owner, post_id, comment_id=None)
+            await visit.missing_comments(post_id, present)
+        except NetworkRefusal as refusal:
+            if refusal.reaction not in OF_ONE_POST:
+                raise
+            if refusal.reaction is Reaction.GONE:
+                await visit.lost([post_id])
+        visit.young.comments_read(post_id, visit.now)
+
+    async def _level(self, visit: Visit, owner: int, post_id: str, *, comment_id: str | None) -> set[str]:
+        """Comments of the post, or replies of one thread; ids of all that stand there."""
+        present: set[str] = set()
+        offset = 0
+        thread = {} if comment_id is None else {"comment_id": comment_id}
+        while True:
+            answer = await self.calls(
+                "wall.getComments", owner_id=owner, post_id=number(post_id), count=PAGE, offset=offset,
+                sort="asc", need_likes=1, preview_length=0, extended=0,
+                **(thread or {"thread_items_count": 10}),
+            )  # fmt: skip
+            parsed = vk.comments(answer, visit.context(), post_id=post_id)
+            await visit.store(parsed, page="vk.comments")
+            present |= {comment.id for comment in parsed.posts}
+            for part in parsed.threads if comment_id is None else ():
+                present |= await self._level(visit, owner, post_id, comment_id=part.comment_id)
+            offset += PAGE
+            if offset >= (parsed.level_count or 0):
+                return present
+
+    async def _own_page(self, visit: Visit, owner: int, token: str) -> None:
+        """A page we hold a key of: its events come within a second; the wall is read to fill holes."""
+        state = dict(await visit.cursor("longpoll") or {})
+        if not state.get("server"):
+            state = await self._long_poll_server(owner, token)  # first: nothing falls between it and the wall
+        if self._wall_is_due(state, visit.now):
+            await self._wall(visit, owner)
+            state["wall_at"] = visit.now.isoformat() if visit.is_complete else None
+            await visit.move_cursor(state, "longpoll")
+        try:
+            await self._listen(visit, state, token)
+        except NetworkRefusal as refusal:
+            if refusal.reaction is not Reaction.RENEW:
+                raise
+            await visit.move_cursor({}, "longpoll")  # the next visit gets a new key and reads the wall
+            return
+        visit.is_complete = True
+
+    def _wall_is_due(self, state: Mapping[str, Any], now: datetime) -> bool:
+        read_at = state.get("wall_at")
+        return read_at is None or now - datetime.fromisoformat(read_at) >= WALL_OF_OWN_PAGE
+
+    async def _long_poll_server(self, owner: int, token: str) -> dict[str, Any]:
+        call = Call(
+            bucket=token_bucket(Network.VK, token), limit="vk:community", method="groups.getLongPollServer"
+        )
+        parameters = {"group_id": str(-owner), "v": VERSION}
+
+        def request() -> Request:
+            return FormRequest(
+                f"{self.means.settings.vk_api_url}/method/groups.getLongPollServer",
+                formdata=parameters, headers={"Authorization": f"Bearer {token}"}, meta={"call": call},
+                dont_filter=True,
+            )  # fmt: skip
+
+        def read(response: Any) -> dict[str, Any]:
+            self._check_status(response)
+            answer = read_json(response.body)
+            vk.check(answer, now=self.means.clock(), method=call.method)
+            return {name: answer["response"][name] for name in ("server", "key", "ts")}
+
+        return await self.ask(request, read, call=call)
+
+    async def _listen(self, visit: Visit, state: dict[str, Any], token: str) -> None:
+        call = Call(bucket=f"{token_bucket(Network.VK, token)}-events", limit="vk:community")
+
+        def request() -> Request:
+            return Request(
+                f"{state['server']}?act=a_check&key=~key~&ts={state['ts']}&wait={POLL_SECONDS}",
+                meta={"call": call, "url_secrets": {"~key~": state["key"]}}, dont_filter=True,
+            )  # fmt: skip
+
+        def read(response: Any) -> Parsed:
+            self._check_status(response)
+            return vk.events(read_json(response.body), visit.context())
+
+        parsed = await self.ask(request, read, call=call)
+        await visit.store(parsed, page="vk.events")
+        visit.young.seen(parsed.posts, visit.now)
+        await visit.keep_young()
+        await visit.move_cursor({**state, "ts": parsed.next or state["ts"]}, "longpoll")
+
+    async def _owner(self, visit: Visit) -> int:
+        """Number of the page, negative for a community; a name is resolved once and kept."""
+        address = visit.source.address
+        if match := re.fullmatch(r"(club|public|event|id|-?)(\d+)", address):
+            return int(match[2]) if match[1] in ("id", "") else -int(match[2])
+        if known := await visit.cursor("owner"):
+            return int(known["owner_id"])
+        answer = await self.calls("utils.resolveScreenName", screen_name=address)
+        owner = vk.resolved(answer, now=visit.now)
+        if owner is None:
+            raise Closed(f"Во ВКонтакте нет страницы с именем {address}.")
+        await visit.move_cursor({"owner_id": owner}, "owner")
+        return owner
+
+    async def _search(self, visit: Visit) -> None:
+        """Open posts that name the district: each query from where it was read to, window by window."""
+        if not self.means.settings.vk_tokens:
+            raise NoToken("Нет ключа ВКонтакте: задайте VK_TOKENS.")
+        self._owners |= await in_thread(self._registered_owners)
+        state: dict[str, str] = dict((await visit.cursor() or {}).get("read_to", {}))
+        now = visit.now
+        queries = self._queries_due(state, now)[: 1 if visit.is_probe else None]
+        since = {q: datetime.fromisoformat(state[q]) if q in state else now - SEARCHED_BACK for q in queries}
+        oldest = now - 14 * SEARCHED_BACK
+        await side_by_side(self._query(visit, q, max(since[q], oldest), now, state) for q in queries)
+        visit.is_complete = True
+
+    def _queries_due(self, state: Mapping[str, str], now: datetime) -> list[str]:
+        """Queries in turn, so that the day's budget of searches lasts the whole day."""
+        row = self.pace.limits["vk:newsfeed.search"]
+        queries = self.means.queries
+        per_day = (row.per_day or 1_000_000) * max(len(self.means.settings.vk_tokens), 1)
+        pause = max(row.every or timedelta(0), timedelta(days=1) * len(queries) / per_day)
+        oldest = datetime(2000, 1, 1, tzinfo=UTC)
+        read_to = {
+            query: datetime.fromisoformat(state[query]) if query in state else oldest for query in queries
+        }
+        due = [
+            query
+            for query in sorted(queries, key=read_to.__getitem__)
+            if now - read_to[query] >= pause * 0.95
+        ]
+        at_once = max(int(len(queries) * (row.every or timedelta(0)) / pause), 1)
+        return due[:at_once]
+
+    async def _query(
+        self, visit: Visit, query: str, since: datetime, until: datetime, state: dict[str, str]
+    ) -> None:
+        windows = [(since - SEARCH_OVERLAP, until)]
+        while windows:
+            start, stop = windows.pop()
+            parsed = await self._found(visit, query, start, stop, start_from="")
+            if (parsed.total or 0) > SEARCH_CAP and stop - start > SMALLEST_WINDOW:
+                middle = start + (stop - start) / 2
+                windows += [(middle, stop), (start, middle)]  # the older half is read first
+                continue
+            while parsed.next and not visit.is_probe:
+                parsed = await self._found(visit, query, start, stop, start_from=parsed.next)
+        state[query] = until.isoformat()
+        await visit.move_cursor(
+            {"read_to": {name: state[name] for name in self.means.queries if name in state}}
+        )
+
+    async def _found(
+        self, visit: Visit, query: str, start: datetime, stop: datetime, *, start_from: str
+    ) -> Parsed:
+        answer = await self.calls(
+            "newsfeed.search", q=query, count=200, extended=1, fields="", start_time=int(start.timestamp()),
+            end_time=int(stop.timestamp()), **({"start_from": start_from} if start_from else {}),
+        )  # fmt: skip
+        parsed = vk.search(answer, Context(secret=self.means.secret, fetched_at=visit.now))
+        posts = tuple(self._with_source(post) for post in parsed.posts)
+        mentions = (*parsed.mentions, *self._walls_found(posts))
+        await visit.store(replace(parsed, posts=posts, mentions=mentions), page="vk.search")
+        return parsed
+
+    def _with_source(self, post: Post) -> Post:
+        source = self._owners.get(owner_of(post.id))
+        return adopted(post, source) if source else post
+
+    def _walls_found(self, posts: Iterable[Post]) -> list[Mention]:
+        """Communities on whose walls the search finds posts and which nobody watches."""
+        return [
+            Mention(
+                post_id=post.id,
+                network=Network.VK,
+                address=f"club{-owner_of(post.id)}",
+                how="search",
+                title=post.source,
+            )
+            for post in posts
+            if post.source_id is None and owner_of(post.id) < 0
+        ]
+
+    def _registered_owners(self) -> dict[int, Source]:
+        owners = {}
+        for source in self.means.desk.sources.list():
+            if source.network is not Network.VK:
+                continue
+            if match := re.fullmatch(r"(?:club|public|event|-)(\d+)", source.address):
+                owners[-int(match[1])] = source
+            elif known := self.means.desk.cursors.get(source.id, "owner"):
+                owners[int(known["owner_id"])] = source
+        return owners
+
+
+def number(post_id: str) -> int:
+    """`vk:-1_23` -> 23."""
+    return int(post_id.rpartition("_")[2])
+
+
+def owner_of(post_id: str) -> int:
+    """`vk:-1_23` -> -1."""
+    match = re.search(r"(-?\d+)_", post_id)
+    return int(match[1]) if match else 0

@@ -1,0 +1,284 @@
+"""Calls of the VK API: what waits for a token's turn together goes as one `execute` of up to 25 calls."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import deque
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from scrapy.http import FormRequest, Request
+
+from crawlers.health import NoToken, Unreached
+from crawlers.pace import Call, NotNow, token_bucket
+from crawlers.pages import vk
+from crawlers.pages.base import NetworkRefusal, Reaction, Unreadable, check_status, read_json
+from crawlers.visits import in_thread
+from index.domain.post import Network
+from index.errors import ServiceError
+
+if TYPE_CHECKING:
+    from crawlers.spiders.base import NetworkSpider
+
+logger = logging.getLogger(__name__)
+
+VERSION = "5.199"
+BATCH = 25  # calls of one execute
+IN_FLIGHT = 6  # requests of one token on the wire; the pace, not the answer, decides when the next one goes
+REPEATS = 3  # of a call that got no whole answer
+PAUSES = (1.0, 5.0, 30.0)  # seconds before them
+
+
+@dataclass(slots=True, eq=False)
+class Ask:
+    """One call that somebody awaits."""
+
+    method: str
+    params: dict[str, Any]
+    answer: asyncio.Future[dict[str, Any]]
+    tries: int = 0
+    is_single: bool = False  #: the answer of a batch had no room for it: it goes alone
+    held: dict[str, NotNow] = field(default_factory=dict)  #: token -> why it does not take this call
+
+
+class VkCalls:
+    """The VK API as one awaitable: `await calls("wall.get", owner_id=-1)` gives the whole answer as JSON.
+
+    Every token has a worker that takes calls from one queue at the token's pace. A refused token passes
+    its calls on to the others. Raises NetworkRefusal, Unreached, Unreadable, NotNow, NoToken.
+    """
+
+    def __init__(self, spider: NetworkSpider, tokens: Sequence[str]) -> None:
+        self._spider = spider
+        self._tokens = {token_bucket(Network.VK, token): token for token in tokens}
+        self._waiting: deque[Ask] = deque()
+        self._is_wanted = asyncio.Event()
+        self._cannot_batch: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        """Workers of all tokens; cancel them to stop."""
+        return [group.create_task(self._work(bucket)) for bucket in self._tokens]
+
+    async def __call__(self, method: str, **params: Any) -> dict[str, Any]:
+        if not self._tokens:
+            raise NoToken("Нет ключа ВКонтакте: задайте VK_TOKENS.")
+        ask = Ask(method, params, asyncio.get_running_loop().create_future())
+        self._put(ask)
+        return await ask.answer
+
+    def _put(self, ask: Ask) -> None:
+        self._waiting.append(ask)
+        self._is_wanted.set()
+
+    async def _work(self, bucket: str) -> None:
+        room = asyncio.Semaphore(IN_FLIGHT)
+        while True:
+            await self._is_wanted.wait()
+            try:
+                await self._spider.pace.turn(Call(bucket=bucket, limit="vk"), self._host)
+            except ServiceError as error:
+                self._refuse_all(bucket, error)
+                await asyncio.sleep(1.0 if self._waiting else 0)
+                continue
+            if not (asks := await self._take(bucket)):
+                continue
+            await room.acquire()
+            self._spawn(self._send(bucket, asks), room)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], room: asyncio.Semaphore) -> None:
+        def finished(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            room.release()
+
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(finished)
+
+    @property
+    def _host(self) -> str:
+        return self._spider.means.settings.vk_api_url.split("/", 3)[2]
+
+    def _refuse_all(self, bucket: str, error: ServiceError) -> None:
+        """This token takes nothing now; a call that no token takes fails with the reason."""
+        for ask in list(self._waiting):
+            if isinstance(error, NotNow):
+                self._hold(ask, bucket, error)
+            else:  # the desk is down
+                self._waiting.remove(ask)
+                _fail(ask, error)
+        self._settle_wanted()
+
+    def _hold(self, ask: Ask, bucket: str, error: NotNow) -> None:
+        ask.held[bucket] = error
+        if len(ask.held) >= len(self._tokens):
+            self._waiting.remove(ask)
+            _fail(ask, min(ask.held.values(), key=lambda held: held.until))
+
+    async def _take(self, bucket: str) -> list[Ask]:
+        """Up to a batch of calls that this token may make now, charged to its day."""
+        most = 1 if bucket in self._cannot_batch else BATCH
+        picked: list[Ask] = []
+        for ask in [ask for ask in self._waiting if bucket not in ask.held]:
+            if len(picked) == most or (picked and (ask.is_single or picked[0].is_single)):
+                break
+            self._waiting.remove(ask)
+            if not ask.answer.done():  # else nobody waits any more
+                picked.append(ask)
+        self._settle_wanted()
+        try:
+            refused = await in_thread(self._admit, bucket, [ask.method for ask in picked])
+        except ServiceError as error:
+            for ask in picked:
+                _fail(ask, error)
+            return []
+        for ask in picked:
+            if held := refused.get(ask.method):
+                self._put(ask)
+                self._hold(ask, bucket, held)
+        return [ask for ask in picked if ask.method not in refused]
+
+    def _admit(self, bucket: str, methods: list[str]) -> dict[str, NotNow]:
+        """Charge the calls; the methods that this token may not call now."""
+        refused = {}
+        for method in set(methods):
+            try:
+                self._spider.pace.check(bucket, method)
+                self._spider.pace.charge(bucket, method, amount=methods.count(method))
+            except NotNow as held:
+                refused[method] = held
+        return refused
+
+    def _settle_wanted(self) -> None:
+        if not self._waiting:
+            self._is_wanted.clear()
+
+    async def _send(self, bucket: str, asks: list[Ask]) -> None:
+        """One request. Every ask of it is answered, refused, or put back."""
+        try:
+            results = await self._answers(bucket, asks)
+        except NetworkRefusal as refusal:
+            await self._whole_refused(bucket, asks, refusal)
+        except (Unreached, Unreadable) as error:
+            for ask in asks:
+                self._repeat(ask, error, most=REPEATS, pause=PAUSES[min(ask.tries, len(PAUSES) - 1)])
+        except Exception as error:  # a defect or a database: whoever waits must hear of it
+            for ask in asks:
+                _fail(ask, error)
+        else:
+            for ask, result in zip(asks, results, strict=True):
+                await self._settle(bucket, ask, result)
+
+    async def _answers(self, bucket: str, asks: list[Ask]) -> Sequence[dict[str, Any] | NetworkRefusal]:
+        method, params = (
+            (asks[0].method, asks[0].params) if len(asks) == 1 else ("execute", {"code": script(asks)})
+        )
+        response = await self._spider.fetch(self.request(method, params, self._tokens[bucket]))
+        now = self._spider.means.clock()
+        check_status(Network.VK, response.status, _headers(response), now=now)
+        answer = read_json(response.body)
+        if len(asks) > 1:
+            return [_plain(result) for result in vk.execute(answer, asked=len(asks), now=now)]
+        vk.check(answer, now=now, method=method)
+        return [answer]
+
+    def request(self, method: str, params: dict[str, Any], token: str) -> Request:
+        """POST with the token in a header: neither the URL nor the body of a log or a dump holds it."""
+        return FormRequest(
+            f"{self._spider.means.settings.vk_api_url}/method/{method}",
+            formdata={name: _text(value) for name, value in {**params, "v": VERSION}.items()},
+            headers={"Authorization": f"Bearer {token}"},
+            meta={"has_turn": True},
+            dont_filter=True,
+        )
+
+    async def _whole_refused(self, bucket: str, asks: list[Ask], refusal: NetworkRefusal) -> None:
+        """A refused batch says something of the token, or nothing of its calls: those then go alone."""
+        if len(asks) == 1:
+            await self._settle(bucket, asks[0], refusal)
+            return
+        if refusal.reaction in (Reaction.STOP_TOKEN, Reaction.CAPTCHA, Reaction.FREEZE_METHOD):
+            call = Call(bucket=bucket, limit="vk", method="execute")
+            await self._spider.note_refusal(refusal, call)
+        if refusal.reaction not in (
+            Reaction.STOP_TOKEN,
+            Reaction.CAPTCHA,
+            Reaction.RETRY,
+            Reaction.SLOW_DOWN,
+        ):
+            self._cannot_batch.add(bucket)
+            extra = {"action": "vk_batch_refused", "bucket": bucket, "code": refusal.code}
+            logger.warning("A token may not batch its calls, they go one by one", extra=extra)
+        for ask in asks:
+            ask.is_single = ask.is_single or refusal.code == vk.TOO_BIG
+            self._repeat(ask, refusal, most=max(refusal.tries, REPEATS), pause=_pause(refusal, ask.tries))
+
+    async def _settle(self, bucket: str, ask: Ask, result: dict[str, Any] | NetworkRefusal) -> None:
+        if not isinstance(result, NetworkRefusal):
+            if not ask.answer.done():
+                ask.answer.set_result(result)
+            return
+        match result.reaction:
+            case Reaction.RETRY:
+                ask.is_single = True
+                self._repeat(ask, result, most=max(result.tries, 1), pause=_pause(result, ask.tries))
+            case Reaction.SLOW_DOWN:
+                self._repeat(ask, result, most=5, pause=_pause(result, ask.tries))
+            case Reaction.STOP_TOKEN | Reaction.CAPTCHA | Reaction.FREEZE_METHOD:
+                await self._spider.note_refusal(result, Call(bucket=bucket, limit="vk", method=ask.method))
+                self._pass_on(ask)
+            case _:
+                _fail(ask, result)
+
+    def _pass_on(self, ask: Ask) -> None:
+        """Back to the queue: another token may take it; if none does, it fails with the freeze's reason."""
+        ask.tries += 1
+        ask.held.clear()
+        self._put(ask)
+
+    def _repeat(self, ask: Ask, error: ServiceError, *, most: int, pause: float) -> None:
+        if ask.tries >= most:
+            _fail(ask, error)
+            return
+        ask.tries += 1
+        asyncio.get_running_loop().call_later(pause, self._put, ask)
+
+
+def script(asks: Sequence[Ask]) -> str:
+    """VKScript that makes the calls and returns their answers in order; a failed one is `false` there."""
+    calls = (
+        f"API.{ask.method}({json.dumps({n: _plain_value(v) for n, v in ask.params.items()})})" for ask in asks
+    )
+    return f"return [{','.join(calls)}];"
+
+
+def _plain_value(value: Any) -> Any:
+    return int(value) if isinstance(value, bool) else value
+
+
+def _plain(result: Any) -> Any:
+    return result if isinstance(result, NetworkRefusal) else dict(result)
+
+
+def _text(value: Any) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def _pause(refusal: NetworkRefusal, tries: int) -> float:
+    """Seconds before the call is repeated."""
+    if refusal.pauses:
+        return refusal.pauses[min(tries, len(refusal.pauses) - 1)].total_seconds()
+    return (refusal.after or timedelta(seconds=0.5)).total_seconds()
+
+
+def _fail(ask: Ask, error: Exception) -> None:
+    if not ask.answer.done():
+        ask.answer.set_exception(error)
+
+
+def _headers(response: Any) -> dict[str, str]:
+    return dict(response.headers.to_unicode_dict().items())

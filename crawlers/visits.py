@@ -1,0 +1,232 @@
+"""One visit to one source: what it read goes to the index first, only then does its cursor move."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+from crawlers.cursors import MISSES_APART, Position, Young
+from crawlers.discovery import Evidence
+from crawlers.health import Outcome, Trouble
+from crawlers.pace import Pace
+from crawlers.pages.base import Context, Parsed
+from index.desk import Desk
+from index.domain.post import Post, PostKind
+from index.domain.source import Source, SourceHealth
+from index.posts.base import PostIndex
+from index.posts.query import Added, Query
+from index.settings import Settings
+
+logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+SEEN_AT_MOST = 60_000  # posts remembered by one process; a post takes about 200 bytes
+STORED_AT_ONCE = 500  # posts in one write
+
+
+class Seen:
+    """Posts this process has stored already, so that reading a wall again costs the index nothing.
+
+    Only a saving: what is forgotten here is simply stored again, and the index keeps it once.
+    """
+
+    def __init__(self) -> None:
+        self._prints: OrderedDict[str, int] = OrderedDict()
+
+    def unknown(self, posts: Iterable[Post]) -> list[Post]:
+        """Posts that were not stored in this very form."""
+        return [post for post in posts if self._prints.get(post.id) != _print(post)]
+
+    def stored(self, posts: Iterable[Post]) -> None:
+        for post in posts:
+            self._prints[post.id] = _print(post)
+            self._prints.move_to_end(post.id)
+        while len(self._prints) > SEEN_AT_MOST:
+            self._prints.popitem(last=False)
+
+
+def _print(post: Post) -> int:
+    return hash(
+        (post.content_hash, post.counters, post.is_edited, post.is_deleted, post.source_id, post.parent_id)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What every spider of one process works with. Handed over as it is, never through Scrapy's settings."""
+
+    desk: Desk
+    posts: PostIndex
+    settings: Settings
+    pace: Pace
+    secret: bytes  #: of the authors' pseudonyms
+    clock: Callable[[], datetime]
+    queries: tuple[str, ...] = ()  #: names of the district, for the search of open posts
+    seen: Seen = field(default_factory=Seen)
+    evidence: Evidence = field(default_factory=Evidence)
+
+
+@dataclass(slots=True, kw_only=True)
+class Visit:
+    """A visit while it goes on. Every method that stores returns only when the posts are durable."""
+
+    means: Means
+    source: Source
+    health: SourceHealth
+    young: Young
+    is_probe: bool = False  #: only look whether the source answers: nothing is stored, no cursor moves
+    is_complete: bool = False
+    read: int = 0
+    trouble: Trouble | None = None
+    _new: int = 0
+    _changed: int = 0
+    _broken: int = 0
+    _published: list[datetime] = field(default_factory=list)
+    _newest_post_at: datetime | None = None
+
+    @property
+    def now(self) -> datetime:
+        return self.means.clock()
+
+    def context(self, source: Source | None = None) -> Context:
+        """What page objects are given; the answer is taken to come now."""
+        return Context(secret=self.means.secret, fetched_at=self.now, source=source or self.source)
+
+    async def store(self, parsed: Parsed, *, page: str) -> None:
+        """Keep the posts, put broken records aside, mark what the network says is gone.
+
+        `page` names the page object, for the quarantine. Raises Unavailable: nothing may be taken as kept.
+        """
+        self.read += len(parsed.posts)
+        if self.is_probe:
+            return
+        await in_thread(self._store, parsed, page)
+
+    async def lost(self, post_ids: Sequence[str]) -> None:
+        """Mark posts and comments as deleted on the network."""
+        if post_ids and not self.is_probe:
+            await in_thread(self._bury, post_ids)
+
+    async def missing_comments(self, post_id: str, present: Iterable[str]) -> None:
+        """The comments of this post were read to the end: those of the index that did not come are missed."""
+        if not self.is_probe:
+            await in_thread(self._miss_comments, post_id, frozenset(present))
+
+    async def cursor(self, name: str = "posts") -> Mapping[str, Any] | None:
+        return await in_thread(self.means.desk.cursors.get, self.source.id, name)
+
+    async def move_cursor(self, value: dict[str, Any], name: str = "posts") -> None:
+        """Only after everything the cursor stands for has been stored."""
+        if not self.is_probe:
+            await in_thread(self.means.desk.cursors.save, self.source.id, value, name)
+
+    async def position(self) -> Position:
+        return Position.from_json(await self.cursor())
+
+    async def keep_young(self) -> None:
+        """Save the state of the young posts."""
+        self.young.trim(self.now)
+        await self.move_cursor(self.young.to_json(), "young")
+
+    def outcome(self) -> Outcome:
+        return Outcome(
+            is_complete=self.is_complete and self.trouble is None,
+            new=self._new,
+            changed=self._changed,
+            read=self.read,
+            broken=self._broken,
+            published=tuple(self._published),
+            newest_post_at=self._newest_post_at,
+            trouble=self.trouble,
+        )
+
+    def _store(self, parsed: Parsed, page: str) -> None:
+        now = self.now
+        for record in parsed.broken:
+            self.means.desk.quarantine.add(
+                stage=f"crawl:{page}",
+                network=self.source.network,
+                source_id=self.source.id,
+                raw=record.raw,
+                error=f"{record.place}: {record.reason}",
+                at=now,
+            )
+        self._broken += len(parsed.broken)
+        added = self._add(parsed.posts, now)
+        self._new += added.new
+        self._changed += added.changed
+        self._note_posts(parsed.posts, frozenset(added.new_ids))
+        self.means.evidence.add(parsed.mentions)
+        self._bury(parsed.gone)
+
+    def _add(self, posts: Sequence[Post], now: datetime) -> Added:
+        unknown = [
+            post if post.collected_at else replace(post, collected_at=now)
+            for post in self.means.seen.unknown(posts)
+        ]
+        total = Added()
+        for start in range(0, len(unknown), STORED_AT_ONCE):
+            part = unknown[start : start + STORED_AT_ONCE]
+            added = self.means.posts.add(part)
+            self.means.seen.stored(part)
+            total = Added(
+                new=total.new + added.new,
+                changed=total.changed + added.changed,
+                known=total.known + added.known,
+                new_ids=total.new_ids + added.new_ids,
+            )
+        return total
+
+    def _note_posts(self, posts: Iterable[Post], new_ids: frozenset[str]) -> None:
+        for post in posts:
+            if post.kind is not PostKind.POST:
+                continue
+            if post.id in new_ids:
+                self._published.append(post.published_at)
+            self._newest_post_at = max(self._newest_post_at or post.published_at, post.published_at)
+
+    def _bury(self, post_ids: Sequence[str]) -> None:
+        if not post_ids:
+            return
+        known = self.means.posts.get_many(post_ids)
+        standing = [record.post for record in known.values() if not record.post.is_deleted]
+        if standing:
+            buried = [replace(post, is_deleted=True) for post in standing]
+            self._changed += self.means.posts.add(buried).changed
+            self.means.seen.stored(buried)
+        self.young.gone(post_ids)
+
+    def _miss_comments(self, post_id: str, present: frozenset[str]) -> None:
+        known = self._comments_of(post_id)
+        missed = dict(self.means.desk.cursors.get(post_id, "missed") or {})
+        now = self.now
+        absent = [comment_id for comment_id in known if comment_id not in present]
+        first = {comment_id: missed.get(comment_id, now.isoformat()) for comment_id in absent}
+        gone = [c for c, at in first.items() if now - datetime.fromisoformat(at) >= MISSES_APART]
+        self._bury(gone)
+        left = {comment_id: at for comment_id, at in first.items() if comment_id not in gone}
+        if left != missed:
+            self.means.desk.cursors.save(post_id, left, "missed")
+
+    def _comments_of(self, post_id: str) -> list[str]:
+        query, ids, cursor = Query(parent_ids=(post_id,), kinds=(PostKind.COMMENT,)), [], None
+        while True:
+            found = self.means.posts.find(query, limit=500, cursor=cursor)
+            ids += [record.post.id for record in found.records]
+            if (cursor := found.next) is None:
+                return ids
+
+
+def adopted(post: Post, source: Source) -> Post:
+    """A post that came another way (search, updates of a bot) and stands on a page of the register."""
+    return replace(post, source=source.title, source_id=source.id, source_home=source.home)
+
+
+async def in_thread(work: Callable[..., Result], *arguments: Any) -> Result:
+    """Databases block: they are asked in a thread, the loop goes on with the other sources."""
+    return await asyncio.to_thread(work, *arguments)
