@@ -169,7 +169,7 @@ class Alerts:
         overdue = select(func.count()).where(alert.state == AlertState.OPEN, alert.raised_at < late)
         triaged = select(alert.raised_at, alert.triaged_at).where(alert.triaged_at >= since)
         with self._database.read() as connection:
-            live: dict[AlertState, int] = dict(connection.execute(states).tuples().all())
+            live: dict[AlertState, int] = dict(connection.execute(states).all())
             late_ones = connection.execute(overdue).scalar_one()
             took = [done - raised for raised, done in connection.execute(triaged)]
         return AlertCounts(

@@ -52,6 +52,11 @@ class Audit:
         """Add a row that is committed together with what `tx` does, or not at all."""
         tx.audit(action, subject, actor=actor, at=at, **detail)
 
+    def note(self, action: str, subject: str, *, actor: str, at: datetime, **detail: Any) -> None:
+        """Add a row on its own, for what changes nothing in the desk (a post erased from the index)."""
+        with self._database.write() as tx:
+            tx.audit(action, subject, actor=actor, at=at, **detail)
+
     def find(
         self, *, limit: int = 50, cursor: str | None = None, subject: str | None = None
     ) -> tuple[list[AuditRow], str | None]:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, CursorResult, Engine, create_engine, event, e
 from sqlalchemy.sql import Executable
 
 from index.desk import chain
-from index.errors import Conflict, Misconfigured, ServiceError, Unavailable
+from index.errors import Conflict, Misconfigured, Refused, ServiceError, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -167,6 +167,8 @@ def _ours(error: Exception) -> ServiceError | None:
             "База рабочего места не пускает: неверны имя базы, пользователь или пароль.",
             remedy="Исправьте настройку DESK.",
         )
+    if isinstance(error, exc.DataError):
+        return Refused("Значение не помещается в базу: сократите его.")
     if isinstance(error, exc.IntegrityError):
         return Conflict("Запись только что изменил кто-то другой: обновите страницу и повторите.")
     if isinstance(error, (exc.OperationalError, exc.InterfaceError, exc.TimeoutError, OSError)):

@@ -251,7 +251,7 @@ class Deliveries:
         """How many stand in each state; states without any are left out."""
         query = select(ROW.state, func.count()).group_by(ROW.state)
         with self._database.read() as connection:
-            return {state: number for state, number in connection.execute(query)}
+            return dict(connection.execute(query).all())
 
     def stop_all(self, on: bool, *, actor: str, at: datetime, reason: str = "") -> int:
         """«Стоп всё»: hold what has not begun to be sent, or let it go on in its slot; how many."""

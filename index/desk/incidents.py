@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, TypedDict, Unpack
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, func, select, update
 
 from index.desk import tables
 from index.desk.database import Database, Transaction
@@ -46,6 +46,16 @@ class Facts(TypedDict, total=False):
     place: str | None
     address: str | None
     sector: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentCounts:
+    """What the head of the page and the risk summary say."""
+
+    open: int
+    overdue: int  #: open with a running deadline that has passed
+    opened: int  #: created in the period
+    closed: int  #: ended in the period
 
 
 class Incidents(Replies):
@@ -135,6 +145,27 @@ class Incidents(Replies):
         with self._database.read() as connection:
             rows, following = page_of(connection, query, ORDER, limit=limit, cursor=cursor)
         return INCIDENTS.values(rows), following
+
+    def counts(
+        self, now: datetime, *, since: datetime | None = None, until: datetime | None = None
+    ) -> IncidentCounts:
+        """`since` <= created or closed < `until`: the last seven days unless given."""
+        incident = tables.incidents.c
+        since, until = since or now - timedelta(days=7), until or now
+        conditions = (
+            incident.closed_at.is_(None),
+            incident.next_due_at < now,
+            (incident.created_at >= since) & (incident.created_at < until),
+            (incident.closed_at >= since) & (incident.closed_at < until),
+        )
+        with self._database.read() as connection:
+            numbers = [
+                connection.execute(
+                    select(func.count()).select_from(tables.incidents).where(condition)
+                ).scalar_one()
+                for condition in conditions
+            ]
+        return IncidentCounts(open=numbers[0], overdue=numbers[1], opened=numbers[2], closed=numbers[3])
 
     def of_posts(self, post_ids: Sequence[str]) -> dict[str, str]:
         """Post id → id of the newest incident that has it; posts without one are left out."""

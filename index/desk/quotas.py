@@ -43,7 +43,7 @@ class Quotas:
         """Of every bucket used that day."""
         query = select(DAYS.c.bucket, DAYS.c.spent).where(DAYS.c.day == day)
         with self._database.read() as connection:
-            return dict(connection.execute(query).tuples().all())
+            return dict(connection.execute(query).all())
 
     def freeze(self, bucket: str, *, until: datetime, reason: str) -> None:
         """Let nothing through until then; a later freeze overwrites. `reason` is Russian."""

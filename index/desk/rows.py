@@ -85,7 +85,9 @@ def upsert(tx: Transaction, table: Table, values: dict[str, Any], *, keep: Seque
 
 def insert_new(tx: Transaction, table: Table, values: dict[str, Any]) -> bool:
     """Insert unless the row is there already (by any unique key); whether it was new."""
-    return tx.execute(dialect_insert(tx, table).values(**values).on_conflict_do_nothing()).rowcount == 1
+    statement = dialect_insert(tx, table).values(**values).on_conflict_do_nothing()
+    key = next(iter(table.primary_key.columns))
+    return tx.execute(statement.returning(key)).first() is not None  # an INSERT's rowcount tells nothing
 
 
 def dialect_insert(tx: Transaction, table: Table) -> sqlite.Insert | postgresql.Insert:

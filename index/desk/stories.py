@@ -29,6 +29,13 @@ class Stories:
         with self._database.read() as connection:
             return STORIES.get(connection, story_id)
 
+    def get_many(self, story_ids: Sequence[str]) -> dict[str, Story]:
+        """Those that exist, by id, in the order asked for."""
+        query = select(tables.stories).where(tables.stories.c.id.in_(story_ids))
+        with self._database.read() as connection:
+            found = {story.id: story for story in STORIES.values(connection.execute(query).all())}
+        return {story_id: found[story_id] for story_id in story_ids if story_id in found}
+
     def open_since(self, moment: datetime) -> list[Story]:
         """Stories that still take posts and had one since, newest first."""
         story = tables.stories.c
@@ -126,7 +133,7 @@ class Stories:
         if post_ids is not None:
             query = query.where(PINS.c.post_id.in_(post_ids))
         with self._database.read() as connection:
-            return dict(connection.execute(query).tuples().all())
+            return dict(connection.execute(query).all())
 
 
 def _lock_live(tx: Transaction, story_id: str) -> Story:

@@ -47,7 +47,7 @@ Strings = tuple[str, ...]
 
 
 def _key(name: str = "id") -> Column[str]:
-    return Column(name, String(200), primary_key=True)
+    return Column(name, Words, primary_key=True)
 
 
 def _word(name: str, *, null: bool = True) -> Column[str]:
@@ -79,7 +79,7 @@ sources = Table(
 source_health = Table(
     "source_health",
     metadata,
-    Column("source_id", String(200), ForeignKey("sources.id"), primary_key=True),
+    Column("source_id", Words, ForeignKey("sources.id"), primary_key=True),
     _need("state", Member(SourceState)),
     _word("reason", null=False),
     Column("visited_at", Moment),
@@ -112,8 +112,8 @@ proposals = Table(
 cursors = Table(
     "cursors",
     metadata,
-    Column("source_id", String(200), primary_key=True),
-    Column("name", String(200), primary_key=True),
+    Column("source_id", Words, primary_key=True),
+    Column("name", Words, primary_key=True),
     _need("value", Json(dict[str, Any])),
 )
 
@@ -162,7 +162,7 @@ stories = Table(
     _need("severity", Member(Severity)),
     _need("posts", Integer),
     _need("authors", Integer),
-    Column("merged_into", String(200), index=True),
+    Column("merged_into", Words, index=True),
     _need("is_checked", Boolean),
     Index(None, "updated_at", "id"),
 )
@@ -171,7 +171,7 @@ story_pins = Table(
     "story_pins",
     metadata,
     _key("post_id"),
-    Column("story_id", String(200), index=True),
+    Column("story_id", Words, index=True),
     _word("pinned_by", null=False),
     _need("pinned_at", Moment),
 )
@@ -180,7 +180,7 @@ alerts = Table(
     "alerts",
     metadata,
     _key(),
-    _need("key", String(300)),
+    _need("key", Words),
     _word("rule", null=False),
     _need("kind", Member(AlertKind)),
     _word("title", null=False),
@@ -223,7 +223,7 @@ rule_counts = Table(
     "rule_counts",
     metadata,
     _key("rule"),
-    Column("key", String(300), primary_key=True),
+    Column("key", Words, primary_key=True),
     Column("at", Moment, primary_key=True),
     _word("title", null=False),
     _need("post_ids", Json(Strings)),
@@ -277,8 +277,8 @@ incidents = Table(
 incident_posts = Table(  # derived from `post_ids`: finds the incident of a post
     "incident_posts",
     metadata,
-    Column("post_id", String(300), primary_key=True),
-    Column("incident_id", String(200), ForeignKey("incidents.id"), primary_key=True),
+    Column("post_id", Words, primary_key=True),
+    Column("incident_id", Words, ForeignKey("incidents.id"), primary_key=True),
     _need("number", String(32)),
 )
 
@@ -286,7 +286,7 @@ incident_events = Table(
     "incident_events",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("incident_id", String(200), ForeignKey("incidents.id"), nullable=False, index=True),
+    Column("incident_id", Words, ForeignKey("incidents.id"), nullable=False, index=True),
     _need("at", Moment),
     _word("actor", null=False),
     _word("action", null=False),
@@ -297,9 +297,9 @@ replies = Table(
     "replies",
     metadata,
     _key(),
-    Column("incident_id", String(200), ForeignKey("incidents.id"), nullable=False, index=True),
+    Column("incident_id", Words, ForeignKey("incidents.id"), nullable=False, index=True),
     _word("post_id", null=False),
-    Column("page_id", String(200), ForeignKey("pages.id"), nullable=False),
+    Column("page_id", Words, ForeignKey("pages.id"), nullable=False),
     _word("text", null=False),
     _word("author", null=False),
     _need("created_at", Moment),
@@ -354,8 +354,8 @@ deliveries = Table(
     metadata,
     _key(),
     _need("kind", Member(DeliveryKind)),
-    _need("subject_id", String(200)),
-    Column("page_id", String(200), ForeignKey("pages.id"), nullable=False),
+    _need("subject_id", Words),
+    Column("page_id", Words, ForeignKey("pages.id"), nullable=False),
     _need("message", Json(Message)),
     _need("payload_hash", String(64)),
     _need("approved_hash", String(64)),
@@ -390,7 +390,7 @@ deliveries = Table(
 figures = Table(
     "figures",
     metadata,
-    Column("delivery_id", String(200), ForeignKey("deliveries.id"), primary_key=True),
+    Column("delivery_id", Words, ForeignKey("deliveries.id"), primary_key=True),
     Column("at", Moment, primary_key=True),
     Column("views", Integer),
     Column("likes", Integer),
@@ -413,7 +413,7 @@ login_attempts = Table(
     "login_attempts",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    _need("login", String(200)),
+    _need("login", Words),
     _need("at", Moment),
     Index(None, "login", "at"),
 )
@@ -422,7 +422,7 @@ sessions = Table(
     "sessions",
     metadata,
     _key("token"),  # sha256 of the token
-    Column("login", String(200), ForeignKey("people.login"), nullable=False, index=True),
+    Column("login", Words, ForeignKey("people.login"), nullable=False, index=True),
     _need("started_at", Moment),
     _need("seen_at", Moment),
 )
@@ -446,7 +446,7 @@ audit = Table(
     _need("at", Moment),
     _word("actor", null=False),
     _word("action", null=False),
-    _need("subject", String(300), index=True),
+    _need("subject", Words, index=True),
     _need("detail", Json(dict[str, Any])),
     _need("previous", String(64), unique=True),  # no two rows may follow the same one
     _need("hash", String(64)),

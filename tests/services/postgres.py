@@ -1,1 +1,163 @@
-"""PostgreSQL: MCU_TEST_POSTGRES, or a cluster of our own made with Debian's initdb in a temporary folder."""
+"""PostgreSQL: MCU_TEST_POSTGRES, or a cluster of our own made with Debian's initdb in a temporary folder.
+
+A database a test costs a few tens of milliseconds: it is copied from a template that has the schema already.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL, create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
+
+from index.desk import open_desk
+from tests.services import free_port, missing, wait_until
+
+BINARIES = Path(os.environ.get("MCU_TEST_POSTGRES_BIN", "/usr/lib/postgresql/15/bin"))
+_serial = count(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A running server; `url` is of its administrator's database."""
+
+    url: URL
+    process: subprocess.Popen[bytes] | None = None  #: None: somebody else's
+
+    def execute(self, statement: str) -> None:
+        engine = create_engine(self.url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(statement))
+        engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The server, with the template `<name>` made; stopped and removed at the end when it is ours."""
+    given = os.environ.get("MCU_TEST_POSTGRES")
+    if given:
+        yield Server(url=make_url(given).set(drivername="postgresql+psycopg"))
+        return
+    with _own_cluster() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _template(postgres_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    name = f"mcu_template_{os.getpid()}"
+    postgres_server.execute(f"CREATE DATABASE {name}")
+    url = postgres_server.url.set(database=name)
+    open_desk(url.render_as_string(hide_password=False), tmp_path_factory.mktemp("template")).close()
+    yield name
+    postgres_server.execute(f"DROP DATABASE {name}")
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Server, _template: str) -> Iterator[str]:
+    """A fresh desk of this test alone, as the setting DESK wants it."""
+    name = f"mcu_test_{os.getpid()}_{next(_serial)}"
+    postgres_server.execute(f"CREATE DATABASE {name} TEMPLATE {_template} STRATEGY FILE_COPY")
+    yield postgres_server.url.set(database=name).render_as_string(hide_password=False)
+    postgres_server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_server: Server) -> Iterator[str]:
+    """A database without a schema."""
+    name = f"mcu_empty_{os.getpid()}_{next(_serial)}"
+    postgres_server.execute(f"CREATE DATABASE {name}")
+    yield postgres_server.url.set(database=name).render_as_string(hide_password=False)
+    postgres_server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Server]:
+    """A server of this test alone, to be stopped by it."""
+    with _own_cluster() as server:
+        yield server
+
+
+class _own_cluster:
+    """A cluster on a free port of 127.0.0.1, durable enough for tests only."""
+
+    def __enter__(self) -> Server:
+        if not (BINARIES / "initdb").is_file():
+            missing("PostgreSQL 15", "apt-get install postgresql, or set MCU_TEST_POSTGRES")
+        self.folder = Path(tempfile.mkdtemp(prefix="mcu-postgres-"))
+        account = _account()
+        if account is not None:
+            os.chown(self.folder, account.pw_uid, account.pw_gid)
+        data = self.folder / "data"
+        _run([BINARIES / "initdb", "-D", data, "-U", "mcu", "-A", "trust", "-E", "UTF8",
+              "--locale=C", "--no-sync", "--no-instructions"], account)  # fmt: skip
+        port = free_port()
+        options = {
+            "listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": str(self.folder),
+            "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "64MB",
+            "max_connections": "100", "autovacuum": "off", "max_wal_size": "256MB",
+        }  # fmt: skip
+        command = [BINARIES / "postgres", "-D", data]
+        for name, value in options.items():
+            command += ["-c", f"{name}={value}"]
+        log = (self.folder / "log").open("wb")
+        self.process = subprocess.Popen(command, stdout=log, stderr=log, **_as(account))
+        log.close()
+        url = URL.create("postgresql+psycopg", "mcu", host="127.0.0.1", port=port, database="postgres")
+        server = Server(url=url, process=self.process)
+        try:
+            wait_until(lambda: _answers(server), seconds=60, what="PostgreSQL")
+        except BaseException:
+            self.__exit__()
+            raise
+        return server
+
+    def __exit__(self, *error: object) -> None:
+        self.process.send_signal(signal.SIGINT)  # fast shutdown
+        try:
+            self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGQUIT)
+            self.process.wait(timeout=30)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _account() -> pwd.struct_passwd | None:
+    """Whom the server runs as: it refuses root. None: ourselves."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    missing("PostgreSQL 15", "run the tests as an ordinary user, or create the user postgres")
+
+
+def _as(account: pwd.struct_passwd | None) -> dict[str, object]:
+    if account is None:
+        return {}
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": [], "cwd": "/"}
+
+
+def _run(command: list[object], account: pwd.struct_passwd | None) -> None:
+    subprocess.run(list(map(str, command)), check=True, capture_output=True, **_as(account))
+
+
+def _answers(server: Server) -> bool:
+    if server.process is not None and server.process.poll() is not None:
+        raise RuntimeError("PostgreSQL stopped at once")
+    try:
+        server.execute("SELECT 1")
+    except OperationalError:
+        return False
+    return True
