@@ -368,6 +368,8 @@ class Ok:
             parent = next((c for c in entry.live_comments() if c.key == answered), None)
             if parent is None:
                 raise Refusal(300, MESSAGES[300])
+        if asked.get("as_admin") == "true" and entry.community.more.get("ours") is False:
+            raise Refusal(50, "NOT_ADMIN : Caller is not an administrator of the group")
         author = entry.community.author if asked.get("as_admin") == "true" else None
         author = author or Author(number=OFFICER_ID, name="Сотрудник Практикант")
         return self._world.write_comment(entry, author, text, exchange.at, parent=parent, is_ours=True).key

@@ -167,6 +167,7 @@ class TelegramBot:
             mine = self._poll
             self._confirmed = max(self._confirmed, offset)
         stop = asyncio.get_running_loop().time() + min(_integer(asked, "timeout", 0), 90)
+        seen, found = -1, []
         while True:
             with self._world.lock:
                 if mine != self._poll:
@@ -174,8 +175,9 @@ class TelegramBot:
                         409, "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running",
                         status=409,
                     )  # fmt: skip
-                found = list(self._updates(allowed))
-            found = found[offset:] if offset < 0 else [u for u in found if u["update_id"] >= self._confirmed]
+                if seen != (seen := len(self._world.events)):  # the whole line is read anew only when it grew
+                    found = [u for u in self._updates(allowed) if u["update_id"] >= self._confirmed]
+                    found = found[offset:] if offset < 0 else found
             if found or asyncio.get_running_loop().time() >= stop or self._stand.closing.is_set():
                 return found[:limit]
             await asyncio.sleep(0.05)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import signal
 import socket
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
@@ -32,7 +34,9 @@ from api.practice.vk import Vk
 from api.practice.world import Author, Change, Comment, Community, Entry, Photo, World
 from index.domain.post import Network
 
-COMMUNITY = "community"  #: `author=COMMUNITY`: the page speaks for itself
+logger = logging.getLogger(__name__)
+
+COMMUNITY = "community"  #: `author=COMMUNITY`: the page speaks for itself (the invented posts use the word)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +240,15 @@ class Twin:
             for name, value in counters.items():
                 setattr(self._world.found[id], name, value)
 
+    def grow(self, id: str, **by: int) -> None:
+        """Add to views, likes or reposts of a post."""
+        with self._world.lock:
+            for name, more in by.items():
+                setattr(self._world.found[id], name, getattr(self._world.found[id], name) + more)
+
+    def now(self) -> datetime:
+        return self._stand.clock()
+
     def _note(self, change: Change, item: Entry | Comment, at: datetime) -> None:
         if isinstance(item, Comment):
             self._world.note(change, item.post, item, at)
@@ -363,3 +376,24 @@ class _Server:
         self._server.should_exit = True
         self._thread.join(10)
         self._listener.close()
+
+
+def serve(port: int, *, seed: int = 1) -> None:
+    """The practice networks alone, until a signal: what `mcu practice` runs."""
+    from api.practice.scenario import Scenario
+
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    with Twin(port=port, first_number=number_of_now()) as twin:
+        scenario = Scenario(twin, seed=seed)
+        scenario.prepare(twin.now())
+        scenario.start()
+        logger.info("The practice networks are at %s", twin.url, extra={"action": "practice_serves"})
+        stop.wait()
+        scenario.stop()
+
+
+def number_of_now() -> int:
+    """First number of a stand that starts empty: above any number of a stand that started earlier."""
+    return int((utc_now() - datetime(2026, 1, 1, tzinfo=UTC)).total_seconds())

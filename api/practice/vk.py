@@ -881,6 +881,8 @@ class Vk:
         }
         if group.access is Access.BLOCKED:
             shown["deactivated"] = "banned"
+        if "can_post" in fields:
+            shown["can_post"] = int(group.more.get("ours", True))
         if "members_count" in fields:
             shown["members_count"] = group.members
         if "description" in fields:
