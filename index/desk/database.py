@@ -167,6 +167,8 @@ def _ours(error: Exception) -> ServiceError | None:
             "База рабочего места не пускает: неверны имя базы, пользователь или пароль.",
             remedy="Исправьте настройку DESK.",
         )
+    if state in ("40P01", "40001"):  # two writers wanted the same rows; this one gave way
+        return Conflict("Запись только что изменил кто-то другой: повторите.")
     if isinstance(error, exc.DataError):
         return Refused("Значение не помещается в базу: сократите его.")
     if isinstance(error, exc.IntegrityError):

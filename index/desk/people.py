@@ -16,7 +16,7 @@ from sqlalchemy import delete, func, insert, select, update
 from index.desk import tables
 from index.desk.database import Database, Transaction
 from index.desk.rows import Rows, insert_new
-from index.domain.person import Person, Role
+from index.domain.person import Person, Right
 from index.errors import Conflict, Refused
 
 PEOPLE = Rows(tables.people, Person, missing="Такого сотрудника нет.")
@@ -76,18 +76,13 @@ class People:
         """Overwrite name, roles, sector. Raises NotFound, Refused, Conflict for the last administrator."""
         person.checked()
         with self._database.write() as tx:
-            before = PEOPLE.lock(tx, person.login)
-            PEOPLE.save(tx, person)
-            _must_have_admin(tx)
-            if not person.is_enabled:
-                _end_sessions(tx, person.login)
-            tx.audit("person_changed", f"person:{person.login}", actor=actor, at=at, was=sorted(before.roles),
-                     roles=sorted(person.roles), enabled=person.is_enabled)  # fmt: skip
-        return person
+            return _change(tx, PEOPLE.lock(tx, person.login), person, actor=actor, at=at)
 
     def disable(self, login: str, *, actor: str, at: datetime) -> Person:
         """No way in any more, sessions end now. Raises NotFound, Conflict for the last administrator."""
-        return self.save(replace(self.get(login), is_enabled=False), actor=actor, at=at)
+        with self._database.write() as tx:
+            person = PEOPLE.lock(tx, login)
+            return _change(tx, person, replace(person, is_enabled=False), actor=actor, at=at)
 
     def set_password(self, login: str, password: str, *, actor: str, at: datetime) -> None:
         """Sessions end now, the lock is lifted. Raises NotFound, Refused when too short."""
@@ -180,9 +175,20 @@ def _count_attempt(tx: Transaction, login: str, now: datetime) -> None:
     tx.execute(insert(table).values(login=login, at=now))
 
 
+def _change(tx: Transaction, before: Person, after: Person, *, actor: str, at: datetime) -> Person:
+    PEOPLE.save(tx, after)
+    if not after.may(Right.EDIT_PEOPLE) and before.may(Right.EDIT_PEOPLE):
+        _must_have_admin(tx)
+    if not after.is_enabled:
+        _end_sessions(tx, after.login)
+    tx.audit("person_changed", f"person:{after.login}", actor=actor, at=at, was=sorted(before.roles),
+             roles=sorted(after.roles), enabled=after.is_enabled)  # fmt: skip
+    return after
+
+
 def _must_have_admin(tx: Transaction) -> None:
-    enabled = PEOPLE.values(tx.execute(select(tables.people).where(tables.people.c.is_enabled)).all())
-    if not any(Role.ADMIN in person.roles for person in enabled):
+    everybody = select(tables.people).order_by(tables.people.c.login).with_for_update()
+    if not any(person.may(Right.EDIT_PEOPLE) for person in PEOPLE.values(tx.execute(everybody).all())):
         raise Conflict("Это последний администратор: сначала назначьте другого.")
 
 

@@ -10,6 +10,32 @@ from enum import StrEnum
 from index.domain.post import Network
 
 
+PASSWORD_LIFE = timedelta(days=92)  # a page's password is changed at least quarterly
+
+#: What a page's card must say, field → what the officer reads; other regions' acts ask for these.
+CARD: Mapping[str, str] = {
+    "name": "название по имени органа",
+    "postal_address": "почтовый адрес",
+    "email": "электронная почта",
+    "phone": "телефон",
+    "site": "сайт",
+    "about": "сведения о деятельности",
+    "subject": "тематика страницы",
+    "hours": "график работы",
+    "description": "описание",
+    "avatar": "аватар и обложка",
+    "mark": "отметка «Госорганизация»",
+    "two_factor": "вход в два шага у владельца и администраторов",
+    "responsible": "ответственный сотрудник",
+    "comments": "комментарии открыты",
+    "gospabliki": "подключена к «Госпабликам»",
+    "category": "категория страницы",
+    "widgets": "виджеты ПОС и QR-коды",
+    "rules": "правила комментариев закреплены",
+    "site_link": "ссылка на страницу с сайта",
+}
+
+
 class PageMode(StrEnum):
     REHEARSAL = "rehearsal"  #: учебный: channel `log`, nothing leaves the service
     LIVE = "live"  #: боевой
@@ -32,3 +58,11 @@ class Page:
     card: Mapping[str, str] = field(default_factory=dict)  #: checklist of the page card, field → value
     password_changed_at: datetime | None = None
     is_enabled: bool = True
+
+    def gaps(self, now: datetime) -> tuple[str, ...]:
+        """Russian names of what the card lacks, in the order of `CARD`; shown red."""
+        missing = [words for name, words in CARD.items() if not self.card.get(name, "").strip()]
+        changed = self.password_changed_at
+        if changed is None or now - changed > PASSWORD_LIFE:
+            missing.append("пароль менялся не больше квартала назад")
+        return tuple(missing)

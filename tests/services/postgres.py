@@ -36,9 +36,11 @@ class Server:
 
     def execute(self, statement: str) -> None:
         engine = create_engine(self.url, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text(statement))
-        engine.dispose()
+        try:
+            with engine.connect() as connection:
+                connection.execute(text(statement))
+        finally:
+            engine.dispose()
 
 
 @pytest.fixture(scope="session")
