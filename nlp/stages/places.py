@@ -50,6 +50,7 @@ class Places:
     names: tuple[str, ...] = ()  #: canonical, in the order of the text, each once
     scope: str | None = None  #: district when any place of it is named, else city_okrug; None: no place
     address: str | None = None  #: street and house exactly as written
+    spans: tuple[tuple[int, int], ...] = ()  #: where they stand, in characters of the original
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class _Hit:
     gap_before: str
     gap_after: str
     near: tuple[str, ...]
+    start: int  #: in characters of the cleaned text
+    stop: int
 
     @property
     def begins_phrase(self) -> bool:
@@ -107,10 +110,13 @@ class PlaceFinder:
         """
         hits, words = self._hits(reading.text)
         company = self._company(hits, words, source, home) if hits else None
-        meant = (self._settlement(hit, company) for hit in hits if company and self._is_meant(hit, company))
-        names = tuple(dict.fromkeys(meant))
+        meant = [hit for hit in hits if company and self._is_meant(hit, company)]
+        names = tuple(dict.fromkeys(self._settlement(hit, company) for hit in meant if company))
         return Places(
-            names=names, scope=self._scope(names), address=self._addresses.find(reading, original, words)
+            names=names,
+            scope=self._scope(names),
+            address=self._addresses.find(reading, original, words),
+            spans=tuple(reading.span(hit.start, hit.stop) for hit in meant),
         )
 
     def _scope(self, names: Iterable[str]) -> str | None:
@@ -146,6 +152,8 @@ class PlaceFinder:
                     gap_before=text[spans[at - 1][1] : spans[at][0]] if at else "",
                     gap_after=text[spans[last][1] : spans[last + 1][0]] if last + 1 < len(words) else "",
                     near=_neighbours(text, words, spans, at, last),
+                    start=spans[at][0],
+                    stop=spans[last][1],
                 )
         return None
 
