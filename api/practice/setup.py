@@ -142,6 +142,8 @@ def _add_people(desk: Desk, at: datetime) -> None:
 
 def _add_publications(desk: Desk, pages: list[Page], at: datetime) -> None:
     """One draft, one on review, one approved that goes out in two hours and one for tomorrow with a photo."""
+    if _is_kept(desk, "practice-tomorrow"):
+        return
     vk = _first(pages, Network.VK)
     telegram = _first(pages, Network.TELEGRAM)
     ok = _first(pages, Network.OK)
@@ -194,16 +196,23 @@ def _publication(
 
 
 def _keep(desk: Desk, publication: Publication, at: datetime, *, submit: bool, approve: bool) -> None:
+    if _is_kept(desk, publication.id):
+        return
+    kept = desk.publications.save_draft(publication, actor="publics", at=at)
+    if submit:
+        kept = desk.publications.submit(kept.id, actor="publics", at=at, version=kept.version)
+    if approve:
+        desk.publications.approve(
+            kept.id, actor="editor", at=at, version=kept.version, hash=kept.payload_hash
+        )
+
+
+def _is_kept(desk: Desk, publication_id: str) -> bool:
     try:
-        desk.publications.get(publication.id)
+        desk.publications.get(publication_id)
     except NotFound:
-        kept = desk.publications.save_draft(publication, actor="publics", at=at)
-        if submit:
-            kept = desk.publications.submit(kept.id, actor="publics", at=at, version=kept.version)
-        if approve:
-            desk.publications.approve(
-                kept.id, actor="editor", at=at, version=kept.version, hash=kept.payload_hash
-            )
+        return False
+    return True
 
 
 def picture(width: int = 640, height: int = 360) -> bytes:

@@ -22,7 +22,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.practice import ok, telegram_bot, vk
 from api.practice.faults import Fault, read_fault
-from api.practice.limits import Limits
+from api.practice.limits import PRACTICE, Limits
 from api.practice.max import TOKEN as MAX_TOKEN
 from api.practice.max import Max
 from api.practice.news import News
@@ -31,10 +31,17 @@ from api.practice.stand import Call, Stand, utc_now
 from api.practice.telegram_bot import TelegramBot
 from api.practice.telegram_web import TelegramWeb
 from api.practice.vk import Vk
+from api.practice.walls import Walls
 from api.practice.world import Author, Change, Comment, Community, Entry, Photo, World
 from index.domain.post import Network
 
 logger = logging.getLogger(__name__)
+
+#: Setting LIMITS of a crawler on the practice stand: what `limits.PRACTICE` permits.
+CRAWL_LIMITS = (
+    "vk:wall.get=9000000/day, vk:newsfeed.search=9000000/day, vk:newsfeed.search=every 3s, ok=9/s, "
+    "telegram=19/s, telegram=every 2s, news=20/s, news=every 1s"
+)
 
 COMMUNITY = "community"  #: `author=COMMUNITY`: the page speaks for itself (the invented posts use the word)
 
@@ -120,7 +127,7 @@ class Twin:
 
     def _app(self) -> Starlette:
         networks = [kind(self._stand) for kind in (Vk, Ok, TelegramBot, TelegramWeb, Max, News)]
-        routes = [route for network in networks for route in network.routes]
+        routes = [route for part in (*networks, Walls(self._stand)) for route in part.routes]
         return Starlette(routes=[*routes, Route("/photos/{key}", self._on_photo)])
 
     async def _on_photo(self, request: Request) -> Response:
@@ -132,8 +139,10 @@ class Twin:
         return self._stand.base_url
 
     def settings(self) -> dict[str, str]:
-        """Overrides for `index.settings.read_settings`: base URLs and the tokens the twins accept."""
+        """Overrides for `index.settings.read_settings`: base URLs, the tokens the twins accept, and the pace
+        that a crawler may take here (`limits.PRACTICE`: as fast as these twins permit)."""
         return {
+            "limits": CRAWL_LIMITS if self._stand.limits in (None, PRACTICE) else "",
             "vk_api_url": f"{self.url}/vk",
             "ok_api_url": f"{self.url}/ok",
             "telegram_web_url": f"{self.url}/telegram",
@@ -385,7 +394,7 @@ def serve(port: int, *, seed: int = 1) -> None:
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
-    with Twin(port=port, first_number=number_of_now()) as twin:
+    with Twin(port=port, first_number=number_of_now(), limits=PRACTICE) as twin:
         scenario = Scenario(twin, seed=seed)
         scenario.prepare(twin.now())
         scenario.start()
