@@ -104,7 +104,7 @@ class LogChannel:
             with _lock:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 with self._file(page).open("a", encoding="utf-8") as file:
-                    file.write(line)
+                    file.write("\n" + line)  # a line cut short before stays alone
                     file.flush()
                     os.fsync(file.fileno())
         except OSError as error:

@@ -252,6 +252,8 @@ class TelegramChannel:
         answer = self._wire.call("GET", url, params=parameters, with_html=True)
         if answer.status == 429:
             raise Unavailable("Telegram просит паузу.")
+        if answer.status == 200 and "</html>" not in answer.text:
+            raise Unavailable("Страница Telegram пришла не целиком.")
         html = Selector(answer.text or "<html></html>")
         if answer.status != 200 or not html.css("[class*=tgme_]"):
             raise NeedsOperator("Открытая страница канала выключена: сверить запись может только человек.")
