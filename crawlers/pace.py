@@ -268,15 +268,19 @@ class PaceMiddleware:
         return cls(crawler)
 
     @property
+    def _spider(self) -> Any:
+        return self._crawler.spider  # not from the settings: Scrapy deep-copies those
+
+    @property
     def _pace(self) -> Pace:
-        pace: Pace = self._crawler.spider.pace  # not from the settings: Scrapy deep-copies those
+        pace: Pace = self._spider.pace
         return pace
 
     async def process_request(self, request: Request) -> None:
         if request.meta.get("has_turn"):  # calls that were batched have waited together
             self._pace.breaker(_host(request)).check(self._pace.clock(), _host(request))
             return
-        call = request.meta.get("call") or self._crawler.spider.call_for(request)  # robots.txt has none
+        call = request.meta.get("call") or self._spider.call_for(request)  # robots.txt has none
         await self._pace.turn(call, _host(request))
 
     async def process_response(self, request: Request, response: Response) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Self
@@ -12,7 +12,7 @@ from typing import Any, Self
 HOURS = 168  # in a week; hour 0 is Monday 00:00 UTC
 HALF_LIFE = timedelta(weeks=8)  # how fast old habits are forgotten
 PRIOR_RATE = 1 / 6  # posts an hour that a source nobody knows yet is given
-PRIOR_WEEKS = 0.5  # how much that guess weighs against what was seen
+PRIOR_WEEKS = 0.1  # how much that guess weighs against what was seen
 SMOOTHING_WEEKS = 2.0  # how much the mean of the whole week weighs in one hour of it
 OFFICIAL_WEIGHT = 4.0  # residents look for an answer there first
 LONGEST_INTERVAL = timedelta(hours=6)  # even a dead page is looked at four times a day
@@ -170,7 +170,8 @@ def interval(
 def backed_off(shortest: timedelta, failures: int) -> timedelta:
     """Pause after so many failed visits in a row: doubles from ten times the shortest, up to an hour."""
     start = max(shortest * 10, timedelta(seconds=15))
-    return min(start * 2 ** min(failures - 1, 12), timedelta(hours=1))
+    doubled: timedelta = start * 2 ** min(failures - 1, 12)
+    return min(doubled, timedelta(hours=1))
 
 
 def is_silent(rhythm: Rhythm, now: datetime) -> bool:
@@ -202,15 +203,3 @@ def reread_at(published_at: datetime, read_at: datetime) -> datetime | None:
         if age <= up_to:
             return read_at + pause
     return None
-
-
-def sped_up(due_at: datetime, now: datetime, factor: float) -> datetime:
-    """A visit pulled forward: the rest of the wait divided by `factor` (a high-risk story spreads there)."""
-    return now + max(due_at - now, timedelta(0)) / factor
-
-
-def with_newest(rhythm: Rhythm, newest: datetime | None) -> Rhythm:
-    """The rhythm told of a post whose time is known though it was learnt from elsewhere."""
-    if newest is None or (rhythm.newest is not None and rhythm.newest >= newest):
-        return rhythm
-    return replace(rhythm, newest=newest)

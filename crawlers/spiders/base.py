@@ -240,7 +240,7 @@ def _host(request: Request) -> str:
 
 def headers_of(response: Response) -> Mapping[str, str]:
     """Headers as plain text, last one of a name."""
-    return dict(response.headers.to_unicode_dict().items())
+    return {str(name): str(value) for name, value in response.headers.to_unicode_dict().items()}
 
 
 def milliseconds(at: datetime) -> int:

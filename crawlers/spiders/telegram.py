@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from scrapy.http import FormRequest, Request, Response
 
@@ -18,6 +18,8 @@ from crawlers.spiders.base import OF_ONE_POST, NetworkSpider
 from crawlers.visits import Visit, adopted, in_thread
 from index.domain.post import Network, Post
 from index.domain.source import Source
+
+Result = TypeVar("Result")
 
 DISCUSSIONS_AT_MOST = 2  # read in one visit: t.me is asked once in 2.5 seconds
 COMMENT_PAGES_AT_MOST = 10
@@ -175,7 +177,9 @@ class TelegramSpider(NetworkSpider):
 
         return await self._web(api_url, read, form=form)
 
-    async def _web(self, url: str, read: Any, *, form: Mapping[str, str] | None = None) -> Any:
+    async def _web(
+        self, url: str, read: Callable[[Response], Result], *, form: Mapping[str, str] | None = None
+    ) -> Result:
         call = Call(bucket="telegram:web", limit="telegram")
         meta: dict[str, Any] = {"call": call}
         if self.means.settings.proxy:

@@ -127,12 +127,14 @@ class VkSpider(NetworkSpider):
         """Comments of the post, or replies of one thread; ids of all that stand there."""
         present: set[str] = set()
         offset = 0
-        thread = {} if comment_id is None else {"comment_id": comment_id}
+        under: dict[str, Any] = (
+            {"thread_items_count": 10} if comment_id is None else {"comment_id": comment_id}
+        )
         while True:
             answer = await self.calls(
                 "wall.getComments", owner_id=owner, post_id=number(post_id), count=PAGE, offset=offset,
                 sort="asc", need_likes=1, preview_length=0, extended=0,
-                **(thread or {"thread_items_count": 10}),
+                **under,
             )  # fmt: skip
             parsed = vk.comments(answer, visit.context(), post_id=post_id)
             await visit.store(parsed, page="vk.comments")

@@ -281,4 +281,4 @@ def _fail(ask: Ask, error: Exception) -> None:
 
 
 def _headers(response: Any) -> dict[str, str]:
-    return dict(response.headers.to_unicode_dict().items())
+    return {str(name): str(value) for name, value in response.headers.to_unicode_dict().items()}
