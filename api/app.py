@@ -95,7 +95,7 @@ def readiness(service: Service) -> dict[str, dict[str, object]]:
     }
     if parts["desk"]["ok"]:
         now = service.now()
-        for beat in service.desk.beats.all():
+        for beat in service.desk.beats.all().values():
             is_late = now - beat.at > BEAT_LIMIT
             reason = "нет отметки дольше двух минут" if is_late else str(beat.detail.get("error", ""))
             parts[f"stage:{beat.stage}"] = {"ok": not reason, "at": beat.at.isoformat(), "reason": reason}

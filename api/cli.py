@@ -269,8 +269,9 @@ def sources_check(as_json: AsJson = False) -> None:
 @import_app.command("posts")
 def import_posts(file: Annotated[Path, typer.Argument(help="посты, по одному JSON в строке")]) -> None:
     """Загрузить посты."""
-    from api.compose import author_secret
     from index.posts.jsonlines import import_lines
+
+    from api.compose import author_secret
 
     with _service() as service:
         report = import_lines(file, service.posts, secret=author_secret(service.settings), at=_now())
@@ -455,9 +456,8 @@ def user_list(as_json: AsJson = False) -> None:
         _say(json.dumps(rows, ensure_ascii=False, indent=2))
         return
     for person in people:
-        _say(
-            f"{person.login}\t{person.name}\t{', '.join(sorted(person.roles))}{'' if person.is_enabled else '\tотключён'}"
-        )
+        state = [] if person.is_enabled else ["отключён"]
+        _say("\t".join([person.login, person.name, ", ".join(sorted(person.roles)), *state]))
 
 
 @user_app.command("disable")
@@ -490,7 +490,7 @@ def key_list(as_json: AsJson = False) -> None:
         _say(json.dumps(rows, ensure_ascii=False, indent=2))
         return
     for key in keys:
-        _say(f"{key.id}\t{key.name}\t{key.role}{'\tотозван' if key.is_revoked else ''}")
+        _say("\t".join([key.id, key.name, key.role, *(["отозван"] if key.is_revoked else [])]))
 
 
 @key_app.command("revoke")

@@ -11,7 +11,7 @@ from index.posts import open_posts
 from index.secrets import read_or_make_secret
 from index.settings import Settings
 from nlp.district import load_district
-from nlp.stages.text import lemmas
+from nlp.district.promises import promises_of
 
 
 @contextmanager
@@ -19,7 +19,12 @@ def open_service(settings: Settings, *, practice_url: str | None = None) -> Iter
     """The service over open databases, closed at the end. Raises Misconfigured or Unavailable."""
     settings.data.mkdir(parents=True, exist_ok=True)
     district = load_district(settings.district)
-    desk = open_desk(settings.desk, settings.data)
+    desk = open_desk(
+        settings.desk,
+        settings.data,
+        promises=promises_of(district),
+        two_person_approval=settings.two_person_approval,
+    )
     try:
         posts = open_posts(settings.index, settings.data)
         try:
@@ -28,7 +33,6 @@ def open_service(settings: Settings, *, practice_url: str | None = None) -> Iter
                 posts=posts,
                 district=district,
                 settings=settings,
-                lemmas=lemmas,
                 console_secret=console_secret(settings),
                 practice_url=practice_url,
             )

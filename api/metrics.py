@@ -50,11 +50,11 @@ class _ServiceCollector(Collector):
         alerts.add_metric(["overdue"], counts.overdue)
         yield alerts
         deliveries = GaugeMetricFamily("mcu_deliveries", "Deliveries by state", labels=["state"])
-        for state, number in self._service.desk.deliveries.count_by_state().items():
+        for state, number in self._service.desk.deliveries.counts().items():
             deliveries.add_metric([state.value], number)
         yield deliveries
         age = GaugeMetricFamily("mcu_stage_beat_age_seconds", "Since the stage last ticked", labels=["stage"])
-        for beat in self._service.desk.beats.all():
+        for beat in self._service.desk.beats.all().values():
             age.add_metric([beat.stage], (now - beat.at).total_seconds())
         yield age
         fresh = GaugeMetricFamily(

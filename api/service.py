@@ -19,16 +19,19 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """Made once by api.cli. `lemmas` turns a query into lemmas exactly as nlp does with a post."""
+    """Made once by api.cli."""
 
     desk: Desk
     posts: PostIndex
     district: District
     settings: Settings
-    lemmas: Callable[[str], tuple[str, ...]]
     console_secret: str
     practice_url: str | None = None  #: address of the practice networks; None: real networks
     now: Callable[[], datetime] = utc_now
+
+    def lemmas(self, query: str) -> tuple[str, ...]:
+        """The query as lemmas, exactly as nlp indexes a post."""
+        return self.district.lemmas(query)
 
     @property
     def zone(self) -> ZoneInfo:

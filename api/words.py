@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from index.domain.alert import AlertKind, AlertState
+from index.domain.alert import STATE_WORDS as ALERT_STATE_WORDS
+from index.domain.alert import AlertKind
 from index.domain.analysis import Intent, Risk, Sentiment, Severity
-from index.domain.incident import IncidentState, IncidentType, Outcome, Regime, ReplyState
+from index.domain.incident import REPLY_WORDS as REPLY_STATE_WORDS
+from index.domain.incident import STATE_WORDS as INCIDENT_STATE_WORDS
+from index.domain.incident import IncidentType, Outcome, Regime
 from index.domain.page import PageMode
 from index.domain.person import Role
 from index.domain.post import Network, PostKind
-from index.domain.publication import DeliveryState, PublicationState
+from index.domain.publication import DELIVERY_WORDS as DELIVERY_STATE_WORDS
+from index.domain.publication import PUBLICATION_WORDS as PUBLICATION_STATE_WORDS
 from index.domain.source import SourceState
 from index.posts.query import PostState
+
+__all__ = [
+    "ALERT_KIND_WORDS", "ALERT_STATE_WORDS", "DELIVERY_STATE_WORDS", "INCIDENT_STATE_WORDS", "INCIDENT_TYPE_WORDS",
+    "INTENT_WORDS", "KIND_WORDS", "NETWORK_WORDS", "OUTCOME_WORDS", "PAGE_MODE_WORDS", "POST_STATE_WORDS",
+    "PUBLICATION_STATE_WORDS", "REGIME_WORDS", "REPLY_STATE_WORDS", "RISK_WORDS", "ROLE_WORDS", "SENTIMENT_WORDS",
+    "SEVERITY_WORDS", "SOURCE_STATE_WORDS",
+]  # fmt: skip
+
 RISK_WORDS = {
     Risk.EMERGENCY: "Происшествие",
     Risk.OUTAGE: "Отключение",
@@ -58,30 +70,11 @@ POST_STATE_WORDS = {
     PostState.WATCHED: "разобран",
     PostState.QUARANTINED: "не удалось разобрать",
 }
-ALERT_STATE_WORDS = {
-    AlertState.OPEN: "новый",
-    AlertState.ACCEPTED: "принят",
-    AlertState.DISMISSED: "отклонён",
-    AlertState.SNOOZED: "отложен",
-}
 ALERT_KIND_WORDS = {
     AlertKind.POST: "сообщение",
     AlertKind.STORY: "сюжет",
     AlertKind.BURST: "всплеск",
     AlertKind.SOURCE: "источник",
-}
-INCIDENT_STATE_WORDS = {
-    IncidentState.NEW: "новый",
-    IncidentState.CHECKING: "на проверке",
-    IncidentState.ASSIGNED: "назначен",
-    IncidentState.IN_WORK: "в работе",
-    IncidentState.INTERIM_ANSWER: "промежуточный ответ",
-    IncidentState.ANSWER_ON_REVIEW: "ответ на согласовании",
-    IncidentState.ANSWERED: "ответ опубликован",
-    IncidentState.CLOSED: "закрыт",
-    IncidentState.DECLINED: "отклонён",
-    IncidentState.DUPLICATE: "дубль",
-    IncidentState.FORWARDED: "перенаправлен",
 }
 INCIDENT_TYPE_WORDS = {
     IncidentType.SOLVABLE: "решаемый",
@@ -101,31 +94,6 @@ REGIME_WORDS = {
     Regime.POS: "ПОС",
     Regime.POS_FAST: "ПОС фаст-трек",
     Regime.LAW_59: "59-ФЗ",
-}
-REPLY_STATE_WORDS = {
-    ReplyState.DRAFT: "черновик",
-    ReplyState.ON_REVIEW: "на согласовании",
-    ReplyState.APPROVED: "согласован, отправляется",
-    ReplyState.PUBLISHED: "опубликован",
-    ReplyState.FAILED: "не вышел",
-    ReplyState.REJECTED: "на доработке",
-}
-PUBLICATION_STATE_WORDS = {
-    PublicationState.DRAFT: "черновик",
-    PublicationState.ON_REVIEW: "на согласовании",
-    PublicationState.APPROVED: "согласовано",
-    PublicationState.WITHDRAWN: "снято",
-}
-DELIVERY_STATE_WORDS = {
-    DeliveryState.SCHEDULED: "ждёт времени",
-    DeliveryState.HELD: "остановлено",
-    DeliveryState.CLAIMED: "готовится",
-    DeliveryState.SENDING: "отправляется",
-    DeliveryState.PUBLISHED: "вышло",
-    DeliveryState.FAILED: "отклонено сетью",
-    DeliveryState.UNKNOWN: "исход неизвестен",
-    DeliveryState.NEEDS_HUMAN: "нужен человек",
-    DeliveryState.CANCELLED: "отменено",
 }
 PAGE_MODE_WORDS = {PageMode.REHEARSAL: "учебный", PageMode.LIVE: "боевой"}
 SOURCE_STATE_WORDS = {

@@ -68,7 +68,7 @@ class _View:
 
     def __init__(self, *, visit: Visit, state: str, risk: str, place: str, mine: bool) -> None:
         self.visit = visit
-        self.state = {"state": state, "risk": risk, "place": place, "mine": mine}
+        self.state: dict[str, Any] = {"state": state, "risk": risk, "place": place, "mine": mine}
         self.selected = ""
         self.shown: dict[str, int] = {}  # id → version of every row on the screen
         self.elements: dict[str, ui.element] = {}

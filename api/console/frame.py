@@ -17,6 +17,7 @@ from api.security import FORM_COOKIE, new_form_token, person_of
 from api.service import Service
 from api.words import ROLE_WORDS
 from index.domain.person import Person, Right
+from index.domain.publication import DeliveryState
 from index.errors import ServiceError
 
 RAIL_SECONDS = 5.0  # counters of the rail are read again after this long
@@ -135,13 +136,14 @@ def _numbers(visit: Visit) -> dict[str, tuple[str, bool]]:
     now = visit.service.now()
     try:
         alerts = visit.service.desk.alerts.counts(now)
-        incidents = visit.service.desk.incidents.counts(now=now)
-        waiting = visit.service.desk.deliveries.counts_for_people()
+        incidents = visit.service.desk.incidents.counts(now)
+        deliveries = visit.service.desk.deliveries.counts()
     except ServiceError:
         return {}
+    waiting = deliveries.get(DeliveryState.UNKNOWN, 0) + deliveries.get(DeliveryState.NEEDS_HUMAN, 0)
     return {
         "alerts": (str(alerts.open or ""), alerts.overdue > 0),
-        "incidents": (str(incidents["open"] or ""), incidents["overdue"] > 0),
+        "incidents": (str(incidents.open or ""), incidents.overdue > 0),
         "publications": (str(waiting or ""), waiting > 0),
     }
 
@@ -159,7 +161,9 @@ def _notices(visit: Visit) -> None:
     try:
         is_stopped = service.desk.deliveries.is_stopped()
         late = [
-            beat.stage for beat in service.desk.beats.all() if (service.now() - beat.at).total_seconds() > 120
+            beat.stage
+            for beat in service.desk.beats.all().values()
+            if (service.now() - beat.at).total_seconds() > 120
         ]
     except ServiceError as error:
         ui.label(str(error)).classes("notice bad")

@@ -15,6 +15,7 @@ from statistics import fmean
 
 from api.words import RISK_WORDS
 from index.desk import Desk
+from index.desk.incidents import IncidentCounts
 from index.domain.analysis import Risk
 from index.domain.source import SourceHealth, SourceState
 from index.domain.story import Story
@@ -71,14 +72,6 @@ class AlertLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IncidentLine:
-    open: int
-    overdue: int
-    opened: int  #: in the period
-    closed: int  #: in the period
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     since: datetime
     until: datetime
@@ -92,7 +85,7 @@ class Summary:
     by_place: tuple[Count, ...]
     by_topic: tuple[Count, ...]
     alerts: AlertLine
-    incidents: IncidentLine
+    incidents: IncidentCounts
     freshness: tuple[Freshness, ...]
 
 
@@ -128,7 +121,7 @@ def summarise(
         by_place=tuple(posts.count_by(query, Facet.PLACE, limit=50)),
         by_topic=tuple(posts.count_by(query, Facet.TOPIC_GROUP, limit=26)),
         alerts=_alerts(desk, since, now),
-        incidents=IncidentLine(**desk.incidents.counts(now=now, since=since, until=until)),
+        incidents=desk.incidents.counts(now, since=since, until=until),
         freshness=freshness,
     )
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query as Parameter
+from fastapi import APIRouter, Depends
+from fastapi import Query as Parameter
 from pydantic import AwareDatetime, BaseModel, Field
 
 from api.errors import responses
@@ -88,6 +90,6 @@ def snooze_alert(service: ServiceDep, me: Officer, alert_id: str, body: SnoozeIn
     """Hide the alert until the moment; it comes back by itself."""
     return AlertOut.of(
         service.desk.alerts.snooze(
-            alert_id, in_utc(body.until), actor=me.login, at=service.now(), version=body.version
+            alert_id, body.until.astimezone(UTC), actor=me.login, at=service.now(), version=body.version
         )
     )

@@ -45,7 +45,7 @@ def list_places(service: ServiceDep, me: Reader) -> Listing[PlaceOut]:
     items = [
         PlaceOut(
             name=place.name,
-            kind=place.kind,
+            kind=place.type,
             scope=place.scope,
             municipality=place.municipality or None,
             latitude=place.latitude,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query as Parameter
+from fastapi import APIRouter, Depends
+from fastapi import Query as Parameter
 from pydantic import BaseModel, ConfigDict
 
 from api.errors import responses
@@ -55,7 +56,7 @@ def find_incidents(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Listing[IncidentOut]:
-    """Nearest unmet deadline first."""
+    """Newest first."""
     incidents, following = service.desk.incidents.find(
         states=state or (), executor=executor, sector=sector, text=q,
         overdue_at=service.now() if overdue else None, limit=limit, cursor=cursor,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import Depends, Query as Parameter
+from fastapi import Depends
+from fastapi import Query as Parameter
 from pydantic import AwareDatetime
 
 from api.security import ServiceDep

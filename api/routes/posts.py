@@ -37,5 +37,5 @@ def erase_post(service: ServiceDep, me: Administrator, post_id: str) -> Response
     """Remove a post for good, with its versions and analysis; the audit keeps the id and who asked."""
     service.posts.get(post_id)
     service.posts.erase(post_ids=[post_id])
-    service.desk.audit.record(actor=me.login, action="post_erased", subject=post_id, at=service.now())
+    service.desk.audit.note("post_erased", f"post:{post_id}", actor=me.login, at=service.now())
     return Response(status_code=204)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query as Parameter
+from fastapi import APIRouter, Depends
+from fastapi import Query as Parameter
 
 from api.errors import responses
 from api.routes.parameters import Cursor, Limit, Since, Until, in_utc
@@ -43,4 +44,5 @@ def get_publication(service: ServiceDep, me: Reader, publication_id: str) -> Pub
 def publication_deliveries(service: ServiceDep, me: Reader, publication_id: str) -> list[DeliveryOut]:
     """One a page, with its state and the address of the published post."""
     service.desk.publications.get(publication_id)
-    return [DeliveryOut.of(delivery) for delivery in service.desk.deliveries.of_subject(publication_id)]
+    deliveries, _ = service.desk.deliveries.find(subject_id=publication_id)
+    return [DeliveryOut.of(delivery) for delivery in deliveries]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query as Parameter
+from fastapi import APIRouter, Depends
+from fastapi import Query as Parameter
 from pydantic import BaseModel, ConfigDict
 
 from api.errors import responses

@@ -18,7 +18,6 @@ from index.domain.source import Source, SourceHealth, SourceState
 from index.domain.story import Story
 from index.posts.query import PostState, Record
 
-
 T = TypeVar("T")
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query as Parameter
+from fastapi import APIRouter, Depends
+from fastapi import Query as Parameter
 
 from api.errors import responses
 from api.routes.parameters import Cursor, Limit, Since, in_utc

@@ -63,6 +63,7 @@ class Promises:
     calendar: WorkingCalendar = field(default_factory=WorkingCalendar)
     normal: tuple[Term, ...] = (ROUTE, Term(name="answer", length=timedelta(hours=8)), CAP)
     high: tuple[Term, ...] = (ROUTE, Term(name="answer", length=timedelta(hours=4)), CAP)
+    urgent: tuple[Term, ...] = (ROUTE, Term(name="answer", length=timedelta(hours=4)), CAP)  #: life in danger
     regimes: Mapping[Regime, tuple[Term, ...]] = field(
         default_factory=lambda: {
             Regime.POS: (ROUTE, _days("answer", 30)),
@@ -76,6 +77,8 @@ class Promises:
     def terms(self, regime: Regime, severity: Severity) -> tuple[Term, ...]:
         if regime in self.regimes:
             return self.regimes[regime]
+        if severity is Severity.NOW:
+            return self.urgent
         return self.high if severity >= HIGH else self.normal
 
     def deadlines(self, regime: Regime, severity: Severity, start: datetime) -> tuple[Deadline, ...]:

@@ -89,7 +89,7 @@ class District:
     risks: Mapping[Risk, RiskEntry]
     guards: tuple[Guard, ...]
     rules: tuple[AlertRule, ...]
-    deadlines: Mapping[str, Any]  #: calendar, warn_at, profiles, as deadlines.yaml
+    deadlines: Mapping[str, Any]  #: calendar and profiles, as deadlines.yaml
     score: Mapping[str, Any]  #: weights of the risk score, as score.yaml
     name_lemmas: Mapping[str, str] = field(repr=False)  #: folded one-word form → lemma of the settlement
 
@@ -215,7 +215,6 @@ def _guards(section: Section) -> tuple[Guard, ...]:
 
 
 def _deadlines(section: Section) -> Mapping[str, Any]:
-    section.share("warn_at")
     for name in section.mapping("profiles"):
         profile = section.section("profiles").section(name)
         for step in ("route", "answer", "final", "cap"):
