@@ -77,8 +77,9 @@ class WorkingCalendar:
 
         Friday 16:30 and one hour with hours 9–17 is Monday 9:30. Zero or less gives `start` itself.
         """
+        start = start.astimezone(UTC)  # a sum in local time is wrong where the clocks change
         if length <= timedelta(0):
-            return start.astimezone(UTC)
+            return start
         left = length
         for opens, closes in self._stretches(start):
             begins = max(opens, start)
@@ -89,6 +90,7 @@ class WorkingCalendar:
 
     def between(self, start: datetime, stop: datetime) -> timedelta:
         """Working time from `start` to `stop`; zero when `stop` is not later."""
+        start, stop = start.astimezone(UTC), stop.astimezone(UTC)
         worked = timedelta(0)
         if stop <= start:
             return worked
