@@ -177,12 +177,12 @@ class Max:
         types = {name for name in asked.get("types", "").split(",") if name}
         marker = _integer(asked, "marker")
         with self._world.lock:
-            newest = len(self._world.events)
+            newest = self._world.newest_event
         start = max(0, newest - 1) if marker is None else marker  # without a marker: the last one only
         stop = asyncio.get_running_loop().time() + min(_integer(asked, "timeout") or 0, 90)
         while True:
             with self._world.lock:
-                events = self._world.events[start:]
+                events = self._world.since(start)
                 updates, seen = self._updates_of(events, types, limit, exchange)
             if updates or asyncio.get_running_loop().time() >= stop or self._stand.closing.is_set():
                 return json_reply({"updates": updates, "marker": start + seen})

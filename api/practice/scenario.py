@@ -7,16 +7,19 @@ import logging
 import random
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import yaml
 
-from api.practice.twin import Twin
+from api.practice.limits import PRACTICE
+from api.practice.twin import Twin, number_of_now
 from index.domain.post import Network
 
 logger = logging.getLogger(__name__)
@@ -26,6 +29,8 @@ BURST_EVERY = timedelta(minutes=20)
 FIRST_BURST = timedelta(minutes=2)
 BURST_STEP = timedelta(seconds=20)  # between the lines of one burst
 STEP_SECONDS = 0.5
+KEEP_EVERY = timedelta(seconds=30)
+BURST_AUTHORS = 9_900_000  # numbers of people who speak in bursts only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +106,7 @@ def _bursts() -> Iterator[Line]:
                 network=Network(row["network"]),
                 address=row["address"],
                 text=row["text"],
-                author=row.get("author", f"burst {number}.{place}"),
+                author=row.get("author", BURST_AUTHORS + number * 100 + place),
                 parent=f"burst{number}:{row['under']}" if "under" in row else None,
                 story=f"burst{number}:{script['event']}",
                 after=start + place * BURST_STEP,
@@ -134,6 +139,25 @@ def _read(row: dict[str, Any]) -> tuple[str, Line, datetime]:
 
 def _resource(name: str) -> str:
     return files("api.practice").joinpath(name).read_text(encoding="utf-8")
+
+
+@contextmanager
+def open_stand(
+    *, port: int = 0, store: Path | None = None, seed: int = 1, per_minute: float = 20.0
+) -> Iterator[Twin]:
+    """The practice networks with the scenario running on them, until the block ends.
+
+    `store` keeps the pages over restarts; give the same `port` then, since addresses of news carry it.
+    Raises Unavailable when the port is taken.
+    """
+    with Twin(port=port, limits=PRACTICE, first_number=number_of_now(), store=store) as twin:
+        scenario = Scenario(twin, seed=seed, per_minute=per_minute)
+        scenario.prepare(twin.now())
+        scenario.start()
+        try:
+            yield twin
+        finally:
+            scenario.stop()
 
 
 class Scenario:
@@ -177,10 +201,13 @@ class Scenario:
             self._thread.join(5)
 
     def _run(self) -> None:
-        began = self._twin.now()
+        began = kept_at = self._twin.now()
         while not self._stop.wait(STEP_SECONDS):
             now = self._twin.now()
             self.play(now - began, now)
+            if now - kept_at > KEEP_EVERY:
+                self._twin.save()
+                kept_at = now
 
     def _say(self, line: Line, at: datetime) -> None:
         parent = self._said.get(line.parent) if line.parent else None

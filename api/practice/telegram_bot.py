@@ -175,7 +175,9 @@ class TelegramBot:
                         409, "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running",
                         status=409,
                     )  # fmt: skip
-                if seen != (seen := len(self._world.events)):  # the whole line is read anew only when it grew
+                if seen != (
+                    seen := self._world.newest_event
+                ):  # the whole line is read anew only when it grew
                     found = [u for u in self._updates(allowed) if u["update_id"] >= self._confirmed]
                     found = found[offset:] if offset < 0 else found
             if found or asyncio.get_running_loop().time() >= stop or self._stand.closing.is_set():
@@ -184,7 +186,7 @@ class TelegramBot:
 
     def _updates(self, allowed: set[str]) -> Iterator[dict[str, Any]]:
         """Two numbers an event: the message itself, and its automatic copy in the linked group."""
-        for event in self._world.events[max(0, (self._confirmed - 1) // 2) :]:
+        for event in self._world.since(max(0, (self._confirmed - 1) // 2)):
             if event.entry.community.network is not Network.TELEGRAM:
                 continue
             for number, kind, message in self._told(event):

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,6 +23,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.practice import ok, telegram_bot, vk
 from api.practice.faults import Fault, read_fault
+from api.practice.keep import load_world, save_world
 from api.practice.limits import PRACTICE, Limits
 from api.practice.max import TOKEN as MAX_TOKEN
 from api.practice.max import Max
@@ -34,6 +36,7 @@ from api.practice.vk import Vk
 from api.practice.walls import Walls
 from api.practice.world import Author, Change, Comment, Community, Entry, Photo, World
 from index.domain.post import Network
+from index.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +82,8 @@ class Twin:
 
     `with Twin() as twin:` serves on a free port until the block ends; without `with`, call `start` and `stop`.
     `limits=False` switches off rate limits and quotas; a `Limits` sets other numbers. `clock` tells the time of
-    new posts and of the limits. Every method may be called from any thread.
+    new posts and of the limits. `store` is a file that keeps the world over restarts (see `save`). Every method
+    may be called from any thread.
     """
 
     def __init__(
@@ -89,15 +93,24 @@ class Twin:
         limits: bool | Limits = True,
         clock: Callable[[], datetime] = utc_now,
         guid_window: timedelta = timedelta(0),
+        max_window_reversed: bool = False,
         first_number: int = 1,
+        store: Path | None = None,
     ) -> None:
         chosen = limits if isinstance(limits, Limits) else Limits() if limits else None
         self._stand = Stand(
-            world=World(first_number=first_number), clock=clock, limits=chosen, guid_window=guid_window
+            world=World(first_number=first_number),
+            clock=clock,
+            limits=chosen,
+            guid_window=guid_window,
+            max_window_reversed=max_window_reversed,
         )
         self._world = self._stand.world
         self._port = port
         self._server: _Server | None = None
+        self._store = store
+        if store is not None:
+            load_world(self._world, store)
 
     # life -------------------------------------------------------------------------------------------------
 
@@ -111,8 +124,13 @@ class Twin:
         self.stop()
 
     def start(self) -> None:
-        """Serve until `stop`; the port is known when this returns."""
-        listener = socket.create_server(("127.0.0.1", self._port))
+        """Serve until `stop`; the port is known when this returns. Raises Unavailable when it is taken."""
+        try:
+            listener = socket.create_server(("127.0.0.1", self._port))
+        except OSError as error:
+            raise Unavailable(
+                f"Порт {self._port} для учебных сетей занят: остановите другой стенд или выберите другой порт."
+            ) from error
         self._stand.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         self._stand.closing.clear()
         self._server = _Server(self._app(), listener, self._stand.closing)
@@ -124,6 +142,13 @@ class Twin:
             self._stand.closing.set()
             self._server.stop()
             self._server = None
+            self.save()
+
+    def save(self) -> None:
+        """Keep what stands in the file `store`; nothing to do without one."""
+        if self._store is not None:
+            with self._world.lock:
+                save_world(self._world, self._store)
 
     def _app(self) -> Starlette:
         networks = [kind(self._stand) for kind in (Vk, Ok, TelegramBot, TelegramWeb, Max, News)]
@@ -387,20 +412,16 @@ class _Server:
         self._listener.close()
 
 
-def serve(port: int, *, seed: int = 1) -> None:
-    """The practice networks alone, until a signal: what `mcu practice` runs."""
-    from api.practice.scenario import Scenario
+def serve(port: int, *, store: Path | None = None, seed: int = 1) -> None:
+    """The practice networks alone, until a signal: what `mcu practice` runs. Raises Unavailable: port taken."""
+    from api.practice.scenario import open_stand  # the scenario knows the twin, not the other way round
 
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
-    with Twin(port=port, first_number=number_of_now(), limits=PRACTICE) as twin:
-        scenario = Scenario(twin, seed=seed)
-        scenario.prepare(twin.now())
-        scenario.start()
+    with open_stand(port=port, store=store, seed=seed) as twin:
         logger.info("The practice networks are at %s", twin.url, extra={"action": "practice_serves"})
         stop.wait()
-        scenario.stop()
 
 
 def number_of_now() -> int:

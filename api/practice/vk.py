@@ -896,7 +896,7 @@ class Vk:
         return {
             "key": _poll_key(group),
             "server": f"{self._stand.base_url}/vk/longpoll/{group.number}",
-            "ts": str(len(self._world.events)),
+            "ts": str(self._world.newest_event),
         }
 
     async def _on_long_poll(self, request: Request) -> Response:
@@ -907,14 +907,14 @@ class Vk:
         if group is None or exchange.parameters.get("key") != _poll_key(group):
             return json_reply({"failed": 2})
         with self._world.lock:
-            newest = len(self._world.events)
+            newest = self._world.newest_event
         ts = _number(exchange, "ts", -1)
         if not 0 <= ts <= newest:
             return json_reply({"failed": 1, "ts": newest})
         stop = asyncio.get_running_loop().time() + min(_number(exchange, "wait", 25), 90)
         while True:
             with self._world.lock:
-                events = self._world.events[ts:]
+                events = self._world.since(ts)
                 updates = [
                     u
                     for event in events

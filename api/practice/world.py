@@ -187,13 +187,26 @@ class World:
         self.authors: dict[tuple[Network, str], Author] = {}
         self.photos: dict[str, Photo] = {}
         self.found: dict[str, Entry | Comment] = {}
-        self.events: list[Event] = []
+        self._events: list[Event] = []
+        self._forgotten_events = 0  #: happened before this start of the stand
         self._first_number = first_number
-        self._serial = 0
+        self.serial = 0
 
     def _next(self) -> int:
-        self._serial += 1
-        return self._serial
+        self.serial += 1
+        return self.serial
+
+    def restore_counters(self, *, serial: int, newest_event: int) -> None:
+        """Go on counting where a kept world stopped, so that nobody's place in the events runs ahead of us."""
+        self.serial, self._forgotten_events = serial, newest_event
+
+    @property
+    def newest_event(self) -> int:
+        return self._forgotten_events + len(self._events)
+
+    def since(self, serial: int) -> list[Event]:
+        """Events after that one, oldest first; those of before this start are gone."""
+        return self._events[max(0, serial - self._forgotten_events) :]
 
     def community(self, network: Network, address: str, **facts: Any) -> Community:
         """The community of that address, made when it is new; `facts` overwrite what is known of it."""
@@ -308,8 +321,8 @@ class World:
         group.is_channel, group.channel, channel.discussion = False, channel, group
 
     def note(self, change: Change, entry: Entry, comment: Comment | None, at: datetime) -> None:
-        event = Event(serial=len(self.events) + 1, change=change, entry=entry, comment=comment, at=at)
-        self.events.append(event)
+        event = Event(serial=self.newest_event + 1, change=change, entry=entry, comment=comment, at=at)
+        self._events.append(event)
 
 
 def entry_key(community: Community, number: int) -> str:
