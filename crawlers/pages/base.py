@@ -408,6 +408,11 @@ def from_unix(value: Any, name: str = "date", *, unit: timedelta = timedelta(sec
     return moment
 
 
+def latest(posts: Iterable[Post]) -> tuple[Post, ...]:
+    """Each post once, as the answer said it last: an event of edit may follow one of creation."""
+    return tuple({post.id: post for post in posts}.values())
+
+
 def title_of(source: Source | None, otherwise: str) -> str:
     return source.title if source is not None and source.title else otherwise
 

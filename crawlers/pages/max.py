@@ -19,6 +19,7 @@ from crawlers.pages.base import (
     Rule,
     Unreadable,
     from_unix,
+    latest,
     must,
     read_each,
     refuse,
@@ -150,11 +151,14 @@ def _community(about: Mapping[str, Any], number: int) -> Community:
     )
 
 
+YEAR_2001 = 1_000_000_000_000  # ms; an earlier time is a broken one and must not end the paging
+
+
 def _oldest(items: Sequence[Any]) -> str | None:
     times = [
         moment
         for item in items
-        if isinstance(item, Mapping) and (moment := whole(item.get("timestamp"))) is not None
+        if isinstance(item, Mapping) and (moment := whole(item.get("timestamp")) or 0) > YEAR_2001
     ]
     return str(min(times)) if times else None
 
@@ -180,7 +184,7 @@ class Reading:
 
     def parsed(self, **facts: Any) -> Parsed:
         return Parsed(
-            posts=tuple(self.posts),
+            posts=latest(self.posts),
             broken=tuple(self.broken),
             gone=tuple(self.gone),
             mentions=tuple(self.mentions),

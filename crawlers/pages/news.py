@@ -11,6 +11,7 @@ from calendar import timegm
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
@@ -384,12 +385,23 @@ def _moment(value: Any) -> datetime | None:
     except ValueError:
         match = _RUSSIAN_DATE.search(raw)
         if match is None:
-            return None
+            return _mail_date(raw)
         day, month, year, hour, minute = (int(part or 0) for part in match.groups())
         try:
             moment = datetime(year, month, day, hour, minute, tzinfo=MOSCOW)
         except ValueError:
             return None
+    if not 1990 <= moment.year <= 9000:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=MOSCOW)).astimezone(UTC)
+
+
+def _mail_date(raw: str) -> datetime | None:
+    """`Tue, 24 Nov 2026 11:00:00`, whose zone the site forgot."""
+    try:
+        moment = parsedate_to_datetime(raw)
+    except (ValueError, OverflowError):
+        return None
     if not 1990 <= moment.year <= 9000:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=MOSCOW)).astimezone(UTC)

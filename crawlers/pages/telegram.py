@@ -184,7 +184,15 @@ class Reading:
             read(message)
         except BadRecord as error:
             place = f"data-post={message.get('data-post') or message.get('data-post-id')}"
-            self.broken.append(Broken(place=place[:100], reason=str(error), raw=_raw(message)))
+            self.broken.append(Broken(place=place[:100], reason=str(error), raw=self._raw(message)))
+
+    def _raw(self, message: Element) -> str:
+        """A little page with this message alone, which reads as this one did."""
+        if not self.parent_id:
+            return as_raw(f'<section class="tgme_channel_history">{_nameless(message)}</section>')
+        link = f'<a href="https://t.me/{self.parent_id.removeprefix("telegram:")}">this post</a>'
+        peer = f'<input type="hidden" name="peer" value="c{self.chat}_0"/>' if self.chat else ""
+        return as_raw(f'<div class="tgme_post_discussion">{link}{peer}{_nameless(message)}</div>')
 
     def read_comments(self, found: Found) -> None:
         for message in found.get("tgme_widget_message", ()):
@@ -530,8 +538,8 @@ _NAMED = frozenset(
 )
 
 
-def _raw(message: Element) -> str:
-    """A little page with this message alone, without names of people."""
+def _nameless(message: Element) -> str:
+    """Markup of a message without names of people."""
     kept = copy.deepcopy(message)
     kept.tail = None
     for element in list(kept.iter()):
@@ -540,5 +548,4 @@ def _raw(message: Element) -> str:
                 element.remove(child)
             element.text = ""
             element.attrib.pop("href", None)
-    markup = lxml_html.tostring(kept, encoding="unicode")
-    return as_raw(f'<section class="tgme_channel_history">{mask(markup)}</section>')
+    return mask(lxml_html.tostring(kept, encoding="unicode"))

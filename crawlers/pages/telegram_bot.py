@@ -176,7 +176,11 @@ class Reading:
             raise BadRecord("у автоматической пересылки нет канала")
         post = self._post(message, origin, origin_number)
         self.roots[f"{group.number}/{number}"] = post.id
-        self._add(message, post)
+        sent = message.get("forward_origin")
+        if isinstance(sent, Mapping) and sent.get("date") is not None:
+            post = replace(post, published_at=from_unix(sent["date"], "forward_origin.date"))
+        if post.id not in self.posts:  # the channel's own copy says more
+            self._add(message, post)
 
     def _post(self, message: Mapping[str, Any], channel: Chat, number: int) -> Post:
         post_id = f"telegram:{channel.name or f'c{channel.number}'}/{number}"

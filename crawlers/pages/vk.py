@@ -22,6 +22,7 @@ from crawlers.pages.base import (
     Thread,
     Unreadable,
     from_unix,
+    latest,
     must,
     read_each,
     refuse,
@@ -359,7 +360,7 @@ class Reading:
 
     def parsed(self, **facts: Any) -> Parsed:
         return Parsed(
-            posts=tuple(self.posts),
+            posts=latest(self.posts),
             broken=tuple(self.broken),
             gone=tuple(self.gone),
             pinned=frozenset(self.pinned),
@@ -421,7 +422,7 @@ class Reading:
                     text=text,
                     parent_id=parent_id,
                     reply_to_id=over,
-                    url=_comment_url(parent_id, number, over),
+                    url=_comment_url(parent_id, number, _over(item, parent_id, first=True) or above),
                     attachments=attachments,
                     counters=_counters(item),
                     is_edited=bool(item.get("edited")),
@@ -595,18 +596,19 @@ def _owner_of(parent_id: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _over(item: Mapping[str, Any], parent_id: str) -> str | None:
+def _over(item: Mapping[str, Any], parent_id: str, *, first: bool = False) -> str | None:
+    """Comment above this one, by its stack of parents; `first`: the one that opens the thread."""
     stack = item.get("parents_stack")
-    over = whole(stack[-1]) if isinstance(stack, list) and stack else None
+    over = whole(stack[0 if first else -1]) if isinstance(stack, list) and stack else None
     return f"{parent_id}_r{over}" if over else None
 
 
-def _comment_url(parent_id: str, number: int, over: str | None) -> str:
+def _comment_url(parent_id: str, number: int, thread_id: str | None) -> str:
     parent = parent_id.removeprefix("vk:")
     if parent.startswith("topic"):
         return f"https://vk.com/{parent}?post={number}"
     if not parent[0].isalpha():
-        thread = f"&thread={over.rpartition('_r')[2]}" if over else ""
+        thread = f"&thread={thread_id.rpartition('_r')[2]}" if thread_id else ""
         return f"https://vk.com/wall{parent}?reply={number}{thread}"
     return f"https://vk.com/{parent}?reply={number}"
 
