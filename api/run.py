@@ -30,6 +30,7 @@ class Stage:
     name: str
     every: timedelta
     tick: Callable[[], Mapping[str, Any]]
+    close: Callable[[], None] = lambda: None  #: gives back threads and connections
 
 
 class Beating:
@@ -102,15 +103,17 @@ def run_alone(service: Service, stage: Stage, *, once: bool, stop: threading.Eve
 
     With `once` a ServiceError goes to the caller: the work failed.
     """
-    if once:
-        while stage.tick():
-            if stop.is_set():
-                return
-        return
-    beating = Beating(service, stage)
-    while not stop.is_set():
-        if not beating():
-            stop.wait(stage.every.total_seconds())
+    try:
+        if once:
+            while stage.tick() and not stop.is_set():
+                pass
+            return
+        beating = Beating(service, stage)
+        while not stop.is_set():
+            if not beating():
+                stop.wait(stage.every.total_seconds())
+    finally:
+        stage.close()
 
 
 def _report(event: JobExecutionEvent) -> None:

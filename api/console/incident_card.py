@@ -32,12 +32,12 @@ from index.domain.incident import (
     Reply,
     ReplyState,
 )
-from index.domain.page import Page
 from index.domain.person import Right
 from index.domain.publication import DeliveryState, Message
 from index.errors import NotFound
 from publisher.channels import LIMITS
 from publisher.channels.base import check_message
+from publisher.comments import speakers
 
 PATH = "/incident"
 POSTS_SHOWN = 20
@@ -265,7 +265,7 @@ class _Card:
 
         def pages_for() -> None:
             record = records[post.value]
-            fitting = _pages(self.visit, record.post.network)
+            fitting = speakers(record.post.id, self.visit.service.desk.pages.list(enabled_only=True))
             page_box.clear()
             with page_box:
                 if fitting:
@@ -535,10 +535,6 @@ class _Card:
             self.show.refresh()
 
         note.on("keydown.enter", save)
-
-
-def _pages(visit: Visit, network: str) -> list[Page]:
-    return [page for page in visit.service.desk.pages.list() if page.network == network and page.is_enabled]
 
 
 def _page_title(visit: Visit, page_id: str) -> str:

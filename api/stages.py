@@ -1,0 +1,131 @@
+"""The four stages as `api.run.Stage`s over an open service: what `mcu up` ticks and what `mcu crawl` and others run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+from api.compose import author_secret
+from api.run import Stage
+from api.service import Service
+from crawlers.crawl import Crawler
+from index.errors import Refused
+from nlp.analyse import TICK, Analyser, analyse_waiting
+from nlp.models import load_models
+from nlp.watch import Watcher
+from publisher.channels import Channels
+from publisher.metrics import measure
+from publisher.notices import check_keys
+from publisher.outbox import Outbox
+from publisher.reconcile import reconcile
+
+CRAWL_EVERY = timedelta(seconds=1)
+CRAWL_PATIENCE = timedelta(seconds=5)  # a slow visit goes on by itself; the tick comes back
+ANALYSE_EVERY = timedelta(seconds=0.5)
+WATCH_EVERY = timedelta(seconds=1)
+PUBLISH_EVERY = timedelta(seconds=1)
+UPKEEP_EVERY = timedelta(minutes=1)
+EVERYTHING = range(256)  # shard keys
+
+
+def shard_range(text: str) -> range:
+    """`I/N` as the range of shard keys of the I-th of N equal parts, I from 0. Raises Refused."""
+    part, _, whole = text.partition("/")
+    if not (part.isdecimal() and whole.isdecimal() and 0 <= int(part) < int(whole) <= 256):
+        raise Refused(
+            "Доля указывается как I/N, например 0/4: I от 0 до N-1, N не больше 256.", field="shard"
+        )
+    return range(256 * int(part) // int(whole), 256 * (int(part) + 1) // int(whole))
+
+
+def new_crawler(service: Service) -> Crawler:
+    return Crawler(
+        desk=service.desk,
+        posts=service.posts,
+        settings=service.settings,
+        secret=author_secret(service.settings),
+        queries=service.district.queries,
+    )
+
+
+def crawl_stage(service: Service, *, only: Sequence[str] | None = None, replay: bool = False) -> Stage:
+    """Raises NotFound when `only` names a source that is not in the register."""
+    for source_id in only or ():
+        service.desk.sources.get(source_id)
+    crawler = new_crawler(service)
+
+    def tick() -> Mapping[str, Any]:
+        if replay:
+            return _told(crawler.replay(service.now()), always=True)
+        report = crawler.run_due(service.now(), only=only, patience=CRAWL_PATIENCE)
+        return _told(report) if report.visited or report.running else {}
+
+    return Stage(name="crawl", every=CRAWL_EVERY, tick=tick, close=crawler.close)
+
+
+def analyse_stage(service: Service, *, shard: range = EVERYTHING) -> Stage:
+    """Loads the models. Raises Misconfigured when one is missing or broken."""
+    analyser = Analyser(load_models(service.settings.encoder), service.district)
+
+    def tick() -> Mapping[str, Any]:
+        return _told(analyse_waiting(service.posts, analyser, limit=TICK, shard=shard, now=service.now()))
+
+    return Stage(name="analyse", every=ANALYSE_EVERY, tick=tick)
+
+
+def watch_stage(service: Service) -> Stage:
+    watcher = Watcher(service.posts, service.desk, service.district)
+
+    def tick() -> Mapping[str, Any]:
+        service.desk.alerts.wake(service.now())
+        return _told(watcher.run(service.now()))
+
+    return Stage(name="watch", every=WATCH_EVERY, tick=tick)
+
+
+def publish_stage(service: Service) -> Stage:
+    channels = Channels(service.settings, service.desk)
+    outbox = Outbox(service.desk, channels)
+
+    def tick() -> Mapping[str, Any]:
+        now = service.now()
+        done = {**_told(outbox.run(now)), **_told(reconcile(service.desk, channels, now))}
+        measure(service.desk, channels, now)
+        check_keys(service.desk, channels, now)
+        return done
+
+    def close() -> None:
+        outbox.close()
+        channels.close()
+
+    return Stage(name="publish", every=PUBLISH_EVERY, tick=tick, close=close)
+
+
+def upkeep_stage(service: Service) -> Stage:
+    """Retention: posts past their time and raw answers older than seven days are forgotten."""
+
+    def tick() -> Mapping[str, Any]:
+        now = service.now()
+        forgotten = service.posts.forget_before(now - timedelta(days=service.settings.retention_days))
+        service.desk.quarantine.forget_before(now - timedelta(days=7))
+        return {"forgotten": forgotten} if forgotten else {}
+
+    return Stage(name="upkeep", every=UPKEEP_EVERY, tick=tick)
+
+
+def all_stages(service: Service) -> list[Stage]:
+    return [
+        crawl_stage(service),
+        analyse_stage(service),
+        watch_stage(service),
+        publish_stage(service),
+        upkeep_stage(service),
+    ]
+
+
+def _told(report: Any, *, always: bool = False) -> dict[str, Any]:
+    """A report's numbers and names that say something; {} when nothing was done."""
+    told = {name: value for name, value in asdict(report).items() if value}
+    return told or ({"tried": 0} if always else {})
