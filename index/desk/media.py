@@ -43,11 +43,11 @@ class Media:
         """Raises NotFound, also for what is no sha256 at all."""
         if not NAME.fullmatch(sha256):
             raise NotFound("Такой фотографии нет.")
-        try:
-            with translated():
+        with translated():
+            try:
                 return (self._folder / sha256).read_bytes()
-        except FileNotFoundError:
-            raise NotFound("Такой фотографии нет.") from None
+            except FileNotFoundError:
+                raise NotFound("Такой фотографии нет.") from None
 
 
 def mime_of(body: bytes) -> str | None:
