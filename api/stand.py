@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +12,9 @@ import uvicorn
 from api.app import create_app
 from api.compose import open_service
 from api.console.install import install_console
-from api.practice.limits import PRACTICE
-from api.practice.scenario import Scenario
+from api.practice.scenario import open_stand
 from api.practice.setup import prepare
-from api.practice.twin import Twin, number_of_now
+from api.practice.twin import Twin
 from api.run import start_ticks
 from api.service import Service
 from api.stages import all_stages
@@ -25,6 +22,8 @@ from index.errors import Misconfigured
 from index.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+PRACTICE_PORT_SHIFT = 100  # the practice networks stand at the console's port and this, the same at every start
 
 
 def run_up(settings: Settings, *, practice: bool, host: str, port: int) -> None:
@@ -39,7 +38,9 @@ def run_up(settings: Settings, *, practice: bool, host: str, port: int) -> None:
             "Учебный стенд с открытыми паролями слушает только 127.0.0.1.", remedy="Уберите --host."
         )
     folder = settings.data / "practice"
-    with _practice(folder) as twin:
+    folder.mkdir(parents=True, exist_ok=True)
+    networks = folder / "networks.json"
+    with open_stand(port=port + PRACTICE_PORT_SHIFT, store=networks) as twin:
         # Practice data lives apart, so that invented posts and open passwords never mix with the real ones.
         with open_service(_practice_settings(settings, folder, twin), practice_url=twin.url) as service:
             prepare(service.desk, twin, service.now())
@@ -67,21 +68,6 @@ def _run(service: Service, *, host: str, port: int) -> None:
         scheduler.shutdown(wait=True)  # what is being sent is finished, what is half read is read again
         for stage in stages:
             stage.close()
-
-
-@contextmanager
-def _practice(folder: Path) -> Iterator[Twin]:
-    folder.mkdir(parents=True, exist_ok=True)
-    store = folder / "networks.json"
-    twin = Twin(store=store, first_number=number_of_now(), limits=PRACTICE)
-    with twin:
-        scenario = Scenario(twin)
-        scenario.prepare(twin.now())
-        scenario.start()
-        try:
-            yield twin
-        finally:
-            scenario.stop()
 
 
 def _practice_settings(settings: Settings, folder: Path, twin: Twin) -> Settings:
