@@ -48,6 +48,7 @@ LANE_LIFE = timedelta(hours=1)  # then a spider starts anew: robots.txt and conn
 RAW_KEPT = timedelta(days=7)  # raw records that could not be read
 SHARES_KEPT = timedelta(minutes=10)  # before the rhythms of all sources are added up again
 TOKEN_RESERVE = 0.9  # of a day's budget goes to walls by schedule; the rest is for what can't be planned
+CLAIM_PAUSE = 0.5  # seconds between two looks for what has become due
 BATCHED = 12  # VK calls that one request carries on average
 
 NOISY_LOGGERS = ("scrapy", "aiohttp", "protego")
@@ -136,16 +137,7 @@ class Crawler:
         """
         self._means.posts.check()
         self._ensure_own_sources(now)
-        stop = time.monotonic() + patience.total_seconds() if patience is not None else None
-        done: list[Visit] = []
-        waiting = set(Network)
-        while True:
-            waiting = {network for network in waiting if self._start_due(network, now, only)}
-            if not self._running:
-                break
-            done += self._finished(stop)
-            if stop is not None and time.monotonic() >= stop:
-                break
+        done = self._drain(now, only) if patience is None else self._keep_up(now, only, patience)
         return self._reported(done, now)
 
     def probe(self, sources: Sequence[Source], now: datetime) -> list[tuple[Source, Trouble | None]]:
@@ -206,7 +198,33 @@ class Crawler:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _start_due(self, network: Network, now: datetime, only: Sequence[str] | None) -> bool:
+    def _drain(self, now: datetime, only: Sequence[str] | None) -> list[Visit]:
+        """Everything that is due at `now`, to the end."""
+        done: list[Visit] = []
+        waiting = set(Network)
+        while True:
+            waiting = {n for n in waiting if self._start_due(n, now, only, may_wait=False)}
+            if not self._running:
+                return done
+            done += self._finished(None)
+
+    def _keep_up(self, now: datetime, only: Sequence[str] | None, patience: timedelta) -> list[Visit]:
+        """What is due at `now` or becomes due meanwhile; ends when nothing goes on, or patience does."""
+        done: list[Visit] = []
+        started = time.monotonic()
+        while True:
+            passed = timedelta(seconds=time.monotonic() - started)
+            for network in Network:
+                self._start_due(network, now + passed, only, may_wait=True)
+            left = (patience - passed).total_seconds()
+            if not self._running or left <= 0:
+                return done
+            done += self._finished(min(left, CLAIM_PAUSE))
+            time.sleep(min(left, CLAIM_PAUSE) / 2)
+
+    def _start_due(
+        self, network: Network, now: datetime, only: Sequence[str] | None, *, may_wait: bool
+    ) -> bool:
         """Start as many due visits as the network has room for; False: no more are due."""
         room = SPIDERS[network].at_once - list(self._running.values()).count(network)
         if room <= 0:
@@ -216,13 +234,13 @@ class Crawler:
         )
         for source in sources:
             visit = self._visit(source, self.desk.sources.health(source.id))
+            visit.may_wait = may_wait
             self._running[self._loop.submit(self._attend(self._lanes[network], visit))] = network
         return len(sources) == room
 
-    def _finished(self, stop: float | None) -> list[Visit]:
-        """Wait until something is finished, or for the rest of the patience. Raises what a visit raised."""
-        left = None if stop is None else max(stop - time.monotonic(), 0)
-        ready, _ = wait_for(self._running, timeout=left, return_when="FIRST_COMPLETED")
+    def _finished(self, seconds: float | None) -> list[Visit]:
+        """Wait until something is finished, or so long. Raises what a visit raised."""
+        ready, _ = wait_for(self._running, timeout=seconds, return_when="FIRST_COMPLETED")
         for future in ready:
             del self._running[future]
         return [future.result() for future in ready]

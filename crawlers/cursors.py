@@ -114,6 +114,7 @@ class Watched:
     comments: int | None = None  #: comments it had when they were last read to the end; None: never read
     comments_at: datetime | None = None  #: when that was
     missed_at: datetime | None = None  #: first time it was not where it should be; None: it was
+    recheck_at: datetime | None = None  #: when its comments are read again though their number is the same
 
     def next_at(self) -> datetime | None:
         """When it is read again; None: it has grown old."""
@@ -127,10 +128,10 @@ class Watched:
             return self.published_at
         return reread_at(self.published_at, self.comments_at)
 
-    @property
-    def has_unread_comments(self) -> bool:
-        """Whether the number of comments is another than when they were read."""
-        return self.count != self.comments and bool(self.count or self.comments)
+    def has_unread_comments(self, now: datetime) -> bool:
+        """Whether their number is another than when they were read, or it is time to look for edits."""
+        is_changed = self.count != self.comments and bool(self.count or self.comments)
+        return is_changed or (self.recheck_at is not None and self.recheck_at <= now)
 
 
 @dataclass(slots=True)
@@ -172,14 +173,16 @@ class Young:
         for post_id in post_ids:
             self.posts.pop(post_id, None)
 
-    def comments_read(self, post_id: str, now: datetime) -> None:
-        """All comments of this post are stored."""
+    def comments_read(self, post_id: str, now: datetime, *, recheck_at: datetime | None = None) -> None:
+        """All comments of this post are stored; `recheck_at`: read them again then, whatever their number."""
         if watched := self.posts.get(post_id):
-            self.posts[post_id] = replace(watched, comments=watched.count, comments_at=now)
+            self.posts[post_id] = replace(
+                watched, comments=watched.count, comments_at=now, recheck_at=recheck_at
+            )
 
-    def unread(self, *, limit: int) -> list[str]:
-        """Posts whose number of comments has changed, newest first."""
-        changed = [post_id for post_id, watched in self.posts.items() if watched.has_unread_comments]
+    def unread(self, now: datetime, *, limit: int) -> list[str]:
+        """Posts whose comments have to be read, newest first."""
+        changed = [post_id for post_id, watched in self.posts.items() if watched.has_unread_comments(now)]
         return self._newest(changed)[:limit]
 
     def comments_due(self, now: datetime, *, limit: int) -> list[str]:
@@ -202,12 +205,18 @@ class Young:
 
 
 def _row(watched: Watched) -> list[Any]:
-    moments = (watched.published_at, watched.read_at, watched.comments_at, watched.missed_at)
+    moments = (
+        watched.published_at,
+        watched.read_at,
+        watched.comments_at,
+        watched.missed_at,
+        watched.recheck_at,
+    )
     return [watched.count, watched.comments, *(int(at.timestamp()) if at else None for at in moments)]
 
 
 def _watched(row: list[Any]) -> Watched:
-    count, comments, published, read, comments_at, missed = row
+    count, comments, published, read, comments_at, missed, recheck = row
     return Watched(
         published_at=_from_seconds(published),
         read_at=_from_seconds(read),
@@ -215,6 +224,7 @@ def _watched(row: list[Any]) -> Watched:
         comments=comments,
         comments_at=_from_seconds(comments_at) if comments_at is not None else None,
         missed_at=_from_seconds(missed) if missed is not None else None,
+        recheck_at=_from_seconds(recheck) if recheck is not None else None,
     )
 
 

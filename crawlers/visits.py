@@ -79,6 +79,7 @@ class Visit:
     source: Source
     health: SourceHealth
     young: Young
+    may_wait: bool = False  #: an event may be waited for a moment (long polls)
     is_probe: bool = False  #: only look whether the source answers: nothing is stored, no cursor moves
     is_complete: bool = False
     read: int = 0
@@ -112,10 +113,14 @@ class Visit:
         if post_ids and not self.is_probe:
             await in_thread(self._bury, post_ids)
 
-    async def missing_comments(self, post_id: str, present: Iterable[str]) -> None:
-        """The comments of this post were read to the end: those of the index that did not come are missed."""
-        if not self.is_probe:
-            await in_thread(self._miss_comments, post_id, frozenset(present))
+    async def missing_comments(self, post_id: str, present: Iterable[str]) -> datetime | None:
+        """The comments of this post were read to the end: those of the index that did not come are missed.
+
+        Gives when to look for them once more; None: nothing is missing.
+        """
+        if self.is_probe:
+            return None
+        return await in_thread(self._miss_comments, post_id, frozenset(present))
 
     async def cursor(self, name: str = "posts") -> Mapping[str, Any] | None:
         return await in_thread(self.means.desk.cursors.get, self.source.id, name)
@@ -201,7 +206,7 @@ class Visit:
             self.means.seen.stored(buried)
         self.young.gone(post_ids)
 
-    def _miss_comments(self, post_id: str, present: frozenset[str]) -> None:
+    def _miss_comments(self, post_id: str, present: frozenset[str]) -> datetime | None:
         known = self._comments_of(post_id)
         missed = dict(self.means.desk.cursors.get(post_id, "missed") or {})
         now = self.now
@@ -212,6 +217,7 @@ class Visit:
         left = {comment_id: at for comment_id, at in first.items() if comment_id not in gone}
         if left != missed:
             self.means.desk.cursors.save(post_id, left, "missed")
+        return now + MISSES_APART if left else None
 
     def _comments_of(self, post_id: str) -> list[str]:
         query, ids, cursor = Query(parent_ids=(post_id,), kinds=(PostKind.COMMENT,)), [], None

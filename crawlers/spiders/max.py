@@ -113,7 +113,7 @@ class MaxSpider(NetworkSpider):
         while True:
             parameters: dict[str, Any] = {
                 "limit": UPDATES,
-                "timeout": 0 if visit.is_probe else UPDATE_SECONDS,
+                "timeout": UPDATE_SECONDS if visit.may_wait else 0,
             }
             if marker is not None:
                 parameters["marker"] = marker

@@ -53,7 +53,7 @@ class OkSpider(NetworkSpider):
             return
         await self._rereads(visit)
         if visit.source.with_comments:
-            for post_id in visit.young.unread(limit=COMMENTED_AT_MOST):
+            for post_id in visit.young.unread(visit.now, limit=COMMENTED_AT_MOST):
                 await self._comments(visit, post_id)
         await visit.keep_young()
 
@@ -95,6 +95,7 @@ class OkSpider(NetworkSpider):
         number, kind = ok.discussion_of(post_id)
         present: set[str] = set()
         anchor: str | None = None
+        again = None
         try:
             for _ in range(COMMENT_PAGES_AT_MOST):
                 parameters = {"discussionId": number, "discussionType": kind, "count": PAGE}
@@ -108,14 +109,14 @@ class OkSpider(NetworkSpider):
                 await visit.store(parsed, page="ok.comments")
                 present |= {comment.id for comment in parsed.posts}
                 if (anchor := parsed.next) is None:
-                    await visit.missing_comments(post_id, present)
+                    again = await visit.missing_comments(post_id, present)
                     break
         except NetworkRefusal as refusal:
             if refusal.reaction not in OF_ONE_POST:
                 raise
             if refusal.reaction is Reaction.GONE:
                 await visit.lost([post_id])
-        visit.young.comments_read(post_id, visit.now)
+        visit.young.comments_read(post_id, visit.now, recheck_at=again)
 
     async def _group(self, visit: Visit) -> str:
         """Number of the group; a name is resolved once and kept."""

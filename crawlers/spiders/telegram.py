@@ -220,7 +220,7 @@ class TelegramSpider(NetworkSpider):
     ) -> Parsed:
         call = Call(bucket=token_bucket(Network.TELEGRAM, token), limit="telegram:bot", method="getUpdates")
         form = {
-            "timeout": str(0 if visit.is_probe else UPDATE_SECONDS),
+            "timeout": str(UPDATE_SECONDS if visit.may_wait else 0),
             "limit": str(UPDATES),
             "allowed_updates": KINDS_OF_UPDATES,
         }

@@ -16,6 +16,7 @@ from crawlers.health import Closed, NoToken
 from crawlers.pace import Call, token_bucket
 from crawlers.pages import vk
 from crawlers.pages.base import Context, Mention, NetworkRefusal, Parsed, Reaction, read_json
+from crawlers.schedule import reread_at
 from crawlers.spiders.base import OF_ONE_POST, NetworkSpider, side_by_side
 from crawlers.spiders.vk_calls import VERSION, VkCalls
 from crawlers.visits import Visit, adopted, in_thread
@@ -108,20 +109,23 @@ class VkSpider(NetworkSpider):
     async def _changed_comments(self, visit: Visit, owner: int) -> None:
         if not visit.source.with_comments:
             return
-        changed = visit.young.unread(limit=COMMENTED_AT_MOST)
+        changed = visit.young.unread(visit.now, limit=COMMENTED_AT_MOST)
         await side_by_side(self._comments(visit, owner, post_id) for post_id in changed)
 
     async def _comments(self, visit: Visit, owner: int, post_id: str) -> None:
         """All comments of a post with their threads. A post that is closed to us does not stop the others."""
+        again = None
         try:
             present = await self._level(visit, owner, post_id, comment_id=None)
-            await visit.missing_comments(post_id, present)
+            again = await visit.missing_comments(post_id, present)
+            if again is None and present and (watched := visit.young.posts.get(post_id)):
+                again = reread_at(watched.published_at, visit.now)  # edits change no counter
         except NetworkRefusal as refusal:
             if refusal.reaction not in OF_ONE_POST:
                 raise
             if refusal.reaction is Reaction.GONE:
                 await visit.lost([post_id])
-        visit.young.comments_read(post_id, visit.now)
+        visit.young.comments_read(post_id, visit.now, recheck_at=again)
 
     async def _level(self, visit: Visit, owner: int, post_id: str, *, comment_id: str | None) -> set[str]:
         """Comments of the post, or replies of one thread; ids of all that stand there."""
@@ -190,10 +194,11 @@ class VkSpider(NetworkSpider):
 
     async def _listen(self, visit: Visit, state: dict[str, Any], token: str) -> None:
         call = Call(bucket=f"{token_bucket(Network.VK, token)}-events", limit="vk:community")
+        wait = POLL_SECONDS if visit.may_wait else 0
 
         def request() -> Request:
             return Request(
-                f"{state['server']}?act=a_check&key=~key~&ts={state['ts']}&wait={POLL_SECONDS}",
+                f"{state['server']}?act=a_check&key=~key~&ts={state['ts']}&wait={wait}",
                 meta={"call": call, "url_secrets": {"~key~": state["key"]}}, dont_filter=True,
             )  # fmt: skip
 
@@ -275,7 +280,7 @@ class VkSpider(NetworkSpider):
     ) -> Parsed:
         answer = await self.calls(
             "newsfeed.search", q=query, count=200, extended=1, fields="", start_time=int(start.timestamp()),
-            end_time=int(stop.timestamp()), **({"start_from": start_from} if start_from else {}),
+            end_time=int(stop.timestamp()) + 1, **({"start_from": start_from} if start_from else {}),
         )  # fmt: skip
         parsed = vk.search(answer, Context(secret=self.means.secret, fetched_at=visit.now))
         posts = tuple(self._with_source(post) for post in parsed.posts)

@@ -120,17 +120,17 @@ def test_a_position_survives_the_desk() -> None:
 def test_comments_are_read_when_their_number_changes() -> None:
     young = Young()
     young.seen([post(id="vk:-1_1", counters=Counters(comments=3))], NOON)
-    assert young.unread(limit=10) == ["vk:-1_1"]
+    assert young.unread(NOON, limit=10) == ["vk:-1_1"]
     young.comments_read("vk:-1_1", NOON)
-    assert young.unread(limit=10) == []
+    assert young.unread(NOON, limit=10) == []
     young.seen([post(id="vk:-1_1", counters=Counters(comments=2))], NOON)
-    assert young.unread(limit=10) == ["vk:-1_1"]
+    assert young.unread(NOON, limit=10) == ["vk:-1_1"]
 
 
 def test_a_post_without_comments_asks_for_none() -> None:
     young = Young()
     young.seen([post(counters=Counters(comments=0))], NOON)
-    assert young.unread(limit=10) == []
+    assert young.unread(NOON, limit=10) == []
 
 
 def test_a_post_of_last_month_is_not_watched() -> None:

@@ -1,0 +1,281 @@
+"""The crawl from end to end over real sockets: what stands on the networks stands in the index, once."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+import pytest
+
+from api.practice.twin import COMMUNITY
+from index.domain.post import AuthorKind, PostKind
+from index.domain.source import SourceState
+from index.errors import Unavailable
+from tests.crawlers.conftest import Stand
+
+HOUR = timedelta(hours=1)
+
+
+def test_a_vk_post_its_comments_and_their_threads_are_collected(stand: Stand) -> None:
+    source = stand.watch("vk", "club1", home="Курлово", is_official=True)
+    post = stand.twin.say("vk", "club1", "Отключаем тепло", author=COMMUNITY)
+    comment = stand.twin.say("vk", "club1", "Надолго?", parent=post)
+    for number in range(14):  # more than the ten that come along with a comment
+        stand.twin.say("vk", "club1", f"ответ {number}", parent=comment)
+    report = stand.crawl()
+    assert report.new == 16
+    first = stand.posts.get(post).post
+    assert (first.source_id, first.source_home) == (source, "Курлово")
+    assert first.author_kind is AuthorKind.OFFICIAL
+    assert stand.posts.get(comment).post.parent_id == post
+
+
+def test_a_whole_wall_is_read_on_the_first_visit_and_what_is_new_afterwards(stand: Stand) -> None:
+    stand.watch("vk", "club1", with_comments=False)
+    for number in range(230):
+        stand.twin.say("vk", "club1", f"запись {number}")
+    assert stand.crawl().new == 230
+    assert stand.methods("vk").count("wall.get") == 3
+    stand.twin.say("vk", "club1", "новая")
+    assert stand.crawl().new == 1
+    assert stand.methods("vk").count("wall.get") == 5  # a page with the new one, and a whole known page
+    assert stand.crawl().new == 0
+    assert stand.methods("vk").count("wall.get") == 6
+
+
+def test_a_pinned_post_does_not_hide_the_new_ones(stand: Stand) -> None:
+    stand.watch("vk", "club1", with_comments=False)
+    stand.twin.say("vk", "club1", "правила", is_pinned=True)
+    for number in range(60):
+        stand.twin.say("vk", "club1", f"запись {number}")
+    stand.crawl()
+    for number in range(40):
+        stand.twin.say("vk", "club1", f"поздняя {number}")
+    assert stand.crawl().new == 40
+
+
+def test_many_walls_go_in_a_few_batches(stand: Stand) -> None:
+    stand.overrides["limits"] = "vk=3/s, vk:wall.get=100000/day"
+    for number in range(1, 61):
+        stand.watch("vk", f"club{number}")
+        stand.twin.say("vk", f"club{number}", f"пишет {number}")
+    assert stand.crawl().new == 60
+    calls = [call for call in stand.twin.calls if call.network == "vk"]
+    assert len(calls) <= 8
+    assert {call.method for call in calls} <= {"execute", "wall.get"}
+
+
+def test_new_comments_under_an_old_post_are_found_by_its_counter(stand: Stand) -> None:
+    stand.watch("vk", "club1")
+    old = stand.twin.say("vk", "club1", "старая запись")
+    for number in range(30):
+        stand.twin.say("vk", "club1", f"запись {number}")
+    stand.crawl()
+    comment = stand.twin.say("vk", "club1", "поздний ответ", parent=old)
+    stand.ahead += 2 * HOUR  # the old post is off the first page, its counter is read by the clock
+    stand.crawl()
+    assert comment in stand.all_posts()
+
+
+def test_an_edited_post_changes_and_keeps_its_first_text(stand: Stand) -> None:
+    stand.watch("vk", "club1")
+    post = stand.twin.say("vk", "club1", "тепла нет")
+    stand.crawl()
+    stand.twin.edit(post, "тепло дали")
+    assert stand.crawl().changed == 1
+    assert stand.posts.get(post).post.text == "тепло дали"
+    assert [version.text for version in stand.posts.versions(post)] == ["тепла нет"]
+
+
+def test_a_deleted_post_is_marked_after_two_misses_an_hour_apart(stand: Stand) -> None:
+    stand.watch("vk", "club1")
+    post = stand.twin.say("vk", "club1", "сотрут")
+    stand.twin.say("vk", "club1", "останется")
+    stand.crawl()
+    stand.twin.delete(post)
+    for hours, is_deleted in ((1, False), (1.5, False), (2.6, True)):
+        stand.ahead = hours * HOUR
+        stand.crawl()
+        assert stand.posts.get(post).post.is_deleted is is_deleted
+
+
+def test_a_deleted_comment_is_marked(stand: Stand) -> None:
+    stand.watch("vk", "club1")
+    post = stand.twin.say("vk", "club1", "запись")
+    comment = stand.twin.say("vk", "club1", "сотрут", parent=post)
+    stand.crawl()
+    stand.twin.delete(comment)
+    for hours in (1, 2.1):
+        stand.ahead = hours * HOUR
+        stand.crawl()
+    assert stand.posts.get(comment).post.is_deleted
+
+
+def test_search_finds_posts_of_walls_nobody_watches(stand: Stand) -> None:
+    stand.queries = ("Курлово", "Уршельский")
+    stand.watch("vk", "club1", title="Подслушано")
+    ours = stand.twin.say("vk", "club1", "в Курлово нет света")
+    other = stand.twin.say("vk", "club77", "приезжайте в Уршельский")
+    stand.crawl("vk:search")
+    found = stand.all_posts()
+    assert set(found) == {ours, other}
+    assert found[ours].source_id is None or found[ours].source == "Подслушано"
+    assert found[other].source_id is None
+
+
+def test_a_search_beyond_a_thousand_is_cut_into_windows(stand: Stand) -> None:
+    stand.queries = ("Курлово",)
+    now = stand.clock()
+    for number in range(1_300):
+        at = now - timedelta(seconds=60 * number)
+        stand.twin.say("vk", f"club{1 + number % 40}", f"Курлово {number}", at=at)
+    stand.crawl("vk:search")
+    assert len(stand.all_posts()) == 1_300
+
+
+def test_own_pages_are_heard_by_long_poll(stand: Stand) -> None:
+    from api.practice.vk import GROUP_TOKEN
+
+    token = GROUP_TOKEN if isinstance(GROUP_TOKEN, str) else stand.twin.group_token("club1")
+    stand.overrides["page_tokens"] = {"vk:club1": token}
+    stand.watch("vk", "club1")
+    post = stand.twin.say("vk", "club1", "первая")
+    stand.crawl()
+    comment = stand.twin.say("vk", "club1", "под ней", parent=post)
+    stand.crawl()
+    walls = stand.methods("vk").count("wall.get")
+    assert comment in stand.all_posts()
+    assert walls == 1
+
+
+def test_ok_topics_and_discussions_are_collected(stand: Stand) -> None:
+    stand.watch("ok", "57000000007")
+    topic = stand.twin.say("ok", "57000000007", "Сход граждан в субботу")
+    comment = stand.twin.say("ok", "57000000007", "Во сколько?", parent=topic)
+    stand.crawl()
+    assert {topic, comment} <= set(stand.all_posts())
+    edited = "Сход граждан в воскресенье"
+    stand.twin.edit(topic, edited)
+    stand.crawl()
+    assert stand.posts.get(topic).post.text == edited
+
+
+def test_a_telegram_channel_is_read_back_page_by_page_with_its_discussions(stand: Stand) -> None:
+    stand.watch("telegram", "kurlovo_news")
+    stand.twin.community("telegram", "kurlovo_news", discussion=stand.twin.community("telegram", "kurlovo_chat", is_channel=False))
+    before = stand.clock() - HOUR
+    posts = [
+        stand.twin.say("telegram", "kurlovo_news", f"пост {n}", at=before + timedelta(seconds=n)) for n in range(50)
+    ]
+    comment = stand.twin.say("telegram", "kurlovo_news", "а горячая?", parent=posts[-1])
+    stand.crawl("telegram:kurlovo_news")
+    found = stand.all_posts()
+    assert set(posts) <= set(found)
+    assert comment in found
+
+
+def test_a_telegram_channel_without_preview_is_banned_and_not_silent(stand: Stand) -> None:
+    source = stand.watch("telegram", "closed_news")
+    stand.twin.community("telegram", "closed_news", access="no_preview")
+    stand.twin.say("telegram", "closed_news", "не видно")
+    stand.crawl(source)
+    assert stand.health(source).state is SourceState.BANNED
+    assert "предпросмотр" in stand.health(source).reason
+
+
+def test_max_posts_come_by_updates_and_by_history(stand: Stand) -> None:
+    stand.watch("max", "-70000000001")
+    before = stand.twin.say("max", "-70000000001", "до бота")
+    stand.crawl()
+    after = stand.twin.say("max", "-70000000001", "после")
+    comment = stand.twin.say("max", "-70000000001", "когда?", parent=before)
+    stand.crawl("max:updates")
+    assert {before, after} <= set(stand.all_posts())
+    stand.ahead += HOUR
+    stand.crawl()
+    assert comment in stand.all_posts()
+
+
+def test_news_come_from_a_feed_with_the_whole_article_and_an_unchanged_feed_costs_nothing(stand: Stand) -> None:
+    source = stand.watch("news", stand.twin.feed("kurlovo-city.example"))
+    stand.twin.say("news", "kurlovo-city.example", "Воду отключат до вечера. " * 40)
+    assert stand.crawl().new == 1
+    assert stand.health(source).state is SourceState.FINE
+    seen = len(stand.methods("news"))
+    assert stand.crawl().new == 0
+    assert len(stand.methods("news")) == seen + 1  # one conditional GET, no article again
+
+
+def test_reading_everything_again_adds_nothing(stand: Stand) -> None:
+    stand.watch("vk", "club1")
+    stand.watch("telegram", "kurlovo_news")
+    for number in range(30):
+        stand.twin.say("vk", "club1", f"запись {number}")
+        stand.twin.say("telegram", "kurlovo_news", f"пост {number}")
+    first = stand.crawl()
+    stand.desk.cursors.save("vk:club1", {}, "posts")
+    stand.desk.cursors.save("telegram:kurlovo_news", {}, "posts")
+    again = stand.another()
+    stand.make_due()
+    report = again.run_due(stand.clock())
+    assert (first.new, report.new, report.changed) == (60, 0, 0)
+
+
+def test_two_crawlers_share_the_sources(stand: Stand) -> None:
+    for number in range(1, 31):
+        stand.watch("vk", f"club{number}")
+        stand.twin.say("vk", f"club{number}", "запись")
+    one, two = stand.crawler(), stand.another()
+    now = stand.clock()
+    first = one.run_due(now, patience=timedelta(0))
+    second = two.run_due(now)
+    rest = one.run_due(now)
+    assert first.visited + second.visited + rest.visited == 30 + 2  # with the updates of both bots
+    assert len(stand.all_posts()) == 30
+
+
+def test_an_index_that_is_down_stops_the_crawl_and_moves_no_cursor(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand.watch("vk", "club1")
+    stand.twin.say("vk", "club1", "запись")
+
+    def down(*_: object) -> None:
+        raise Unavailable("нет связи с индексом")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(stand.posts, "add", down)
+        with pytest.raises(Unavailable):
+            stand.crawl("vk:club1")
+    assert stand.desk.cursors.get("vk:club1") is None
+    assert stand.crawl("vk:club1").new == 1
+
+
+def test_a_slow_network_does_not_hold_back_the_others(stand: Stand) -> None:
+    stand.watch("telegram", "kurlovo_news")
+    stand.watch("vk", "club1")
+    stand.twin.say("vk", "club1", "запись")
+    stand.twin.fail("telegram", "*", "slow", times=None, seconds=6)
+    started = time.monotonic()
+    report = stand.crawler().run_due(stand.clock(), patience=timedelta(seconds=2))
+    assert time.monotonic() - started < 4
+    assert report.running >= 1
+    assert stand.texts() == {"запись"}
+
+
+def test_comments_are_left_where_the_register_says_so(stand: Stand) -> None:
+    stand.watch("vk", "club1", with_comments=False)
+    post = stand.twin.say("vk", "club1", "запись")
+    stand.twin.say("vk", "club1", "ответ", parent=post)
+    stand.crawl()
+    assert [p.kind for p in stand.all_posts().values()] == [PostKind.POST]
+
+
+def test_the_next_visit_is_planned_and_a_quiet_run_visits_nothing(stand: Stand) -> None:
+    source = stand.watch("vk", "club1")
+    stand.twin.say("vk", "club1", "запись")
+    stand.crawl()
+    due_at = stand.health(source).due_at
+    assert due_at is not None
+    assert due_at > stand.clock()
+    assert stand.crawler().run_due(due_at - timedelta(seconds=1), only=[source]).visited == 0
