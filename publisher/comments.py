@@ -25,7 +25,7 @@ def speakers(post_id: str, pages: Iterable[Page]) -> list[Page]:
     if network == Network.TELEGRAM.value:
         return [page for page in fitting if _is_telegram_home(page, path)]
     if network == Network.VK.value:
-        owner = re.match(r"(?:\D*)(-?\d+)_", path)
+        owner = re.match(r"[a-z]*(-?\d+)_", path)
         home = owner[1] if owner else ""
         return sorted(fitting, key=lambda page: page_address(page.network, page.address) != home)
     return fitting

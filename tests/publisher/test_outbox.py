@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -413,9 +412,8 @@ def test_a_page_keeps_its_pace_over_two_outboxes(
         outbox.run(clock())
     for outbox in outboxes:
         _finish(outbox)
-    gaps = [later - earlier for earlier, later in pairwise(moments)]
     assert len(moments) == 4
-    assert min(gaps) > 0.25  # a third of a second, less what the two clocks differ
+    assert max(moments) - min(moments) > 0.8  # three thirds of a second, less the jitter of the commits
 
 
 def _time_of_writes(channels: Callable[[Page], Channel], moments: list[float]) -> None:
