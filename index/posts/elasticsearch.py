@@ -342,27 +342,30 @@ class ElasticsearchPosts:
 
     def _prepare(self, dims: int) -> None:
         """The template and the months know vectors of this length; asked of the cluster once."""
-        field = mapping.vector_field(dims)
+        mapping.vector_field(dims)  # refuses a length that no index takes
         with self._lock:
             if dims in self._dims:
                 return
-            known = self._template_dims() | {dims, mapping.USUAL_DIMS}
-            self._client.indices.put_index_template(name=self._alias, **mapping.template(self._alias, known))
-            if self._client.indices.exists(index=f"{self._alias}-*", allow_no_indices=False):
-                self._client.indices.put_mapping(
-                    index=f"{self._alias}-*", properties=mapping.properties(known)
-                )
+            present = self._present_mapping()
+            # Another process may have met another encoder: its field stays.
+            known = mapping.dims_of(present.get("properties", ())) | {dims, mapping.USUAL_DIMS}
+            if present.get("_meta", {}).get("fingerprint") != mapping.fingerprint(known):
+                self._put_mapping(known)
             self._dims |= known
-        logger.debug("The index template is in place", extra={"action": "template_put", "field": field})
 
-    def _template_dims(self) -> set[int]:
-        """Another process may have met another encoder: its field stays."""
+    def _present_mapping(self) -> Json:
         found = self._client.options(ignore_status=404).indices.get_index_template(name=self._alias)
-        return {
-            dims
-            for item in found.get("index_templates", ())
-            for dims in mapping.dims_of(item["index_template"]["template"]["mappings"]["properties"])
-        }
+        for item in found.get("index_templates", ()):
+            mappings: Json = item["index_template"]["template"]["mappings"]
+            return mappings
+        return {}
+
+    def _put_mapping(self, dims: set[int]) -> None:
+        """First for the months to come, then for those that are there."""
+        self._client.indices.put_index_template(name=self._alias, **mapping.template(self._alias, dims))
+        if self._client.indices.exists(index=f"{self._alias}-*", allow_no_indices=False):
+            self._client.indices.put_mapping(index=f"{self._alias}-*", properties=mapping.properties(dims))
+        logger.info("The index template is in place", extra={"action": "template_put", "alias": self._alias})
 
     # Reading
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,10 +25,19 @@ def template(alias: str, dims: Iterable[int]) -> dict[str, Any]:
         "priority": 500,
         "template": {
             "settings": {"number_of_shards": 1, "auto_expand_replicas": "0-1"},
-            "mappings": {"dynamic": "strict", "properties": properties(dims)},
+            "mappings": {
+                "dynamic": "strict",
+                "_meta": {"fingerprint": fingerprint(dims)},
+                "properties": properties(dims),
+            },
             "aliases": {alias: {}},
         },
     }
+
+
+def fingerprint(dims: Iterable[int]) -> str:
+    """Tells whether the cluster has this mapping already: a change of it is work for every node."""
+    return hashlib.sha256(json.dumps(properties(dims), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def properties(dims: Iterable[int]) -> dict[str, Any]:
