@@ -48,6 +48,7 @@ LANE_LIFE = timedelta(hours=1)  # then a spider starts anew: robots.txt and conn
 RAW_KEPT = timedelta(days=7)  # raw records that could not be read
 SHARES_KEPT = timedelta(minutes=10)  # before the rhythms of all sources are added up again
 TOKEN_RESERVE = 0.9  # of a day's budget goes to walls by schedule; the rest is for what can't be planned
+LESSON = timedelta(minutes=10)  # quiet hours are written into the rhythm this often
 CLAIM_PAUSE = 0.5  # seconds between two looks for what has become due
 BATCHED = 12  # VK calls that one request carries on average
 
@@ -267,7 +268,8 @@ class Crawler:
     def _close_visit(self, visit: Visit, outcome: Outcome, started_at: datetime) -> None:
         now, source = self._means.clock(), visit.source
         rhythm = Rhythm.from_json(self.desk.cursors.get(source.id, "rhythm"))
-        if outcome.is_complete:
+        is_lesson = outcome.published or rhythm.until is None or now - rhythm.until > LESSON
+        if outcome.is_complete and is_lesson:
             rhythm = rhythm.learnt(outcome.published, now)
             self.desk.cursors.save(source.id, rhythm.to_json(), "rhythm")
         self._shares.put(source, rhythm, now)

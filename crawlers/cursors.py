@@ -13,6 +13,7 @@ from index.domain.post import Post, PostKind
 BACKFILL = timedelta(days=30)  # how far back a source is read when it is met for the first time
 YOUNG = timedelta(days=14)  # older posts hardly change: they are not read again
 WATCHED_AT_MOST = 400  # young posts of one source; the oldest are let go
+READ_AGAIN = timedelta(minutes=1)  # a post seen again sooner is not noted: a quiet visit writes nothing
 MISSES_APART = timedelta(hours=1)  # a post is gone when it was missed twice, this far apart
 
 
@@ -153,7 +154,11 @@ class Young:
             if post.kind is not PostKind.POST or now - post.published_at > YOUNG:
                 continue
             known = self.posts.get(post.id) or Watched(published_at=post.published_at, read_at=now)
-            self.posts[post.id] = replace(known, read_at=now, count=post.counters.comments, missed_at=None)
+            is_fresh = known.missed_at is None and now - known.read_at < READ_AGAIN
+            read_at = known.read_at if is_fresh else now
+            self.posts[post.id] = replace(
+                known, read_at=read_at, count=post.counters.comments, missed_at=None
+            )
 
     def missed(self, post_ids: Iterable[str], now: datetime) -> list[str]:
         """These were asked for and did not come. Gives those missed twice, far enough apart: gone."""

@@ -89,6 +89,7 @@ class Visit:
     _broken: int = 0
     _published: list[datetime] = field(default_factory=list)
     _newest_post_at: datetime | None = None
+    _cursors: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)  #: as the desk holds them
 
     @property
     def now(self) -> datetime:
@@ -123,11 +124,15 @@ class Visit:
         return await in_thread(self._miss_comments, post_id, frozenset(present))
 
     async def cursor(self, name: str = "posts") -> Mapping[str, Any] | None:
-        return await in_thread(self.means.desk.cursors.get, self.source.id, name)
+        """What the desk holds, not to be changed in place. None: nothing has been read yet."""
+        value = await in_thread(self.means.desk.cursors.get, self.source.id, name)
+        self._cursors[name] = value
+        return value
 
     async def move_cursor(self, value: dict[str, Any], name: str = "posts") -> None:
-        """Only after everything the cursor stands for has been stored."""
-        if not self.is_probe:
+        """Only after everything it stands for has been stored. What has not changed is not written."""
+        if not self.is_probe and self._cursors.get(name) != value:
+            self._cursors[name] = value
             await in_thread(self.means.desk.cursors.save, self.source.id, value, name)
 
     async def position(self) -> Position:

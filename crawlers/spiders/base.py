@@ -48,6 +48,7 @@ class WireHandler(AiohttpDownloadHandler):
     """Scrapy's reactorless handler, with the root certificate of MAX, and with secrets kept out of the URLs
     that Scrapy logs: a placeholder of `url_secrets` in the request leaves as its secret."""
 
+    lazy = True  # a handler loads the certificates of the system: only for schemes that are used
     experimental = False  # a warning for developers, pinned by the version range in pyproject.toml
 
     def __init__(self, crawler: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -62,7 +63,7 @@ class NewsSpider(NetworkSpider):
             self.pace.host_delays[self.call_for(request).bucket] = pause
 
     async def visit(self, visit: Visit) -> None:
-        state = dict(await visit.cursor() or {})
+        state = deepcopy(dict(await visit.cursor() or {}))
         asked = state.get("feed") or visit.source.address
         page = await self._get(asked, state)
         if page.body is not None:
