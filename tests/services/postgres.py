@@ -1,6 +1,6 @@
 """PostgreSQL: MCU_TEST_POSTGRES, or a cluster of our own made with Debian's initdb in a temporary folder.
 
-A database a test costs a few tens of milliseconds: it is copied from a template that has the schema already.
+One database serves all tests of a run, emptied before each; that costs a hundredth of a second.
 """
 
 from __future__ import annotations
@@ -17,14 +17,20 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, create_engine, make_url, text
+from sqlalchemy import URL, create_engine, insert, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from index.desk import open_desk
+from index.desk.chain import FIRST
+from index.desk.tables import REVISION, audit_head, flags, metadata
 from tests.services import free_port, missing, wait_until
 
 BINARIES = Path(os.environ.get("MCU_TEST_POSTGRES_BIN", "/usr/lib/postgresql/15/bin"))
 _serial = count(1)
+LEFT_OVER = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""  # connections that an earlier test forgot to close
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +51,7 @@ class Server:
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The server, with the template `<name>` made; stopped and removed at the end when it is ours."""
+    """The server; stopped and removed at the end when it is ours."""
     given = os.environ.get("MCU_TEST_POSTGRES")
     if given:
         yield Server(url=make_url(given).set(drivername="postgresql+psycopg"))
@@ -55,22 +61,20 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server
 
 
 @pytest.fixture(scope="session")
-def _template(postgres_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    name = f"mcu_template_{os.getpid()}"
+def _postgres_desk(postgres_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
+    name = f"mcu_test_{os.getpid()}"
     postgres_server.execute(f"CREATE DATABASE {name}")
     url = postgres_server.url.set(database=name)
-    open_desk(url.render_as_string(hide_password=False), tmp_path_factory.mktemp("template")).close()
-    yield name
-    postgres_server.execute(f"DROP DATABASE {name}")
+    open_desk(url.render_as_string(hide_password=False), tmp_path_factory.mktemp("desk")).close()
+    yield url
+    postgres_server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
-def postgres_url(postgres_server: Server, _template: str) -> Iterator[str]:
+def postgres_url(_postgres_desk: URL) -> str:
     """A fresh desk of this test alone, as the setting DESK wants it."""
-    name = f"mcu_test_{os.getpid()}_{next(_serial)}"
-    postgres_server.execute(f"CREATE DATABASE {name} TEMPLATE {_template} STRATEGY FILE_COPY")
-    yield postgres_server.url.set(database=name).render_as_string(hide_password=False)
-    postgres_server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    _empty(_postgres_desk)
+    return _postgres_desk.render_as_string(hide_password=False)
 
 
 @pytest.fixture
@@ -80,6 +84,21 @@ def empty_postgres_url(postgres_server: Server) -> Iterator[str]:
     postgres_server.execute(f"CREATE DATABASE {name}")
     yield postgres_server.url.set(database=name).render_as_string(hide_password=False)
     postgres_server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _empty(url: URL) -> None:
+    """All rows gone, as after the first migration; ten times faster than a new database."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text(LEFT_OVER))
+        connection.execute(text("ALTER TABLE audit DISABLE TRIGGER USER"))
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(table.delete())
+        connection.execute(text("ALTER TABLE audit ENABLE TRIGGER USER"))
+        connection.execute(text("UPDATE alembic_version SET version_num = :it"), {"it": REVISION})
+        connection.execute(insert(audit_head).values(id=1, number=0, hash=FIRST))
+        connection.execute(insert(flags).values(name="stop_all", value=False))
+    engine.dispose()
 
 
 @pytest.fixture
