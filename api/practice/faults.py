@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import re
 import socket
 import struct
+import zlib
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
@@ -116,7 +116,15 @@ def spoil(reply: Reply, fault: Fault, address: str) -> Reply:
 
 @cache
 def _bomb() -> bytes:
-    return gzip.compress(b" " * (256 * 1024 * 1024), compresslevel=9)
+    """256 MiB of spaces: one deflated mebibyte again and again, since each begins with an empty dictionary."""
+    mebibyte, times = b" " * 1024 * 1024, 256
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    block = deflate.compress(mebibyte) + deflate.flush(zlib.Z_FULL_FLUSH)
+    checksum = 0
+    for _ in range(times):
+        checksum = zlib.crc32(mebibyte, checksum)
+    end = b"\x03\x00" + struct.pack("<II", checksum, len(mebibyte) * times)
+    return b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff" + block * times + end
 
 
 class BrokenResponse(Response):

@@ -215,7 +215,7 @@ def _is_kept(desk: Desk, publication_id: str) -> bool:
     return True
 
 
-def picture(width: int = 640, height: int = 360) -> bytes:
+def picture(width: int = 480, height: int = 270) -> bytes:
     """A PNG drawn here: evening sky over a dark wood, so that no photo of anybody is needed."""
     rows = bytearray()
     for y in range(height):

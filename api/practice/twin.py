@@ -24,7 +24,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from api.practice import ok, telegram_bot, vk
 from api.practice.faults import Fault, read_fault
 from api.practice.keep import load_world, save_world
-from api.practice.limits import PRACTICE, Limits
+from api.practice.limits import PRACTICE, Limits, Meter
 from api.practice.max import TOKEN as MAX_TOKEN
 from api.practice.max import Max
 from api.practice.news import News
@@ -332,6 +332,14 @@ class Twin:
         with self._world.lock:
             self._stand.faults.clear()
             self._stand.revoked.clear()
+
+    def clear(self) -> None:
+        """An empty world again, no calls, no faults, fresh limits; the server goes on serving."""
+        with self._world.lock:
+            self._world.clear()
+            self._stand.calls.clear()
+            self._stand.meter = Meter()
+        self.mend()
 
     def revoke(self, token: str) -> None:
         """The networks refuse this token from now on."""

@@ -980,7 +980,7 @@ def _matcher(query: str) -> Callable[[str], bool]:
     query = query.lower().replace("ё", "е")
     phrases = re.findall(r'"([^"]+)"', query)
     words = re.findall(r"\w+", re.sub(r'"[^"]*"', " ", query))
-    stems = [word if len(word) < 5 else word[: max(4, len(word) - 2)] for word in words]
+    stems = [word[: len(word) - (len(word) > 3) - (len(word) > 5)] for word in words]
 
     def matches(text: str) -> bool:
         text = text.lower().replace("ё", "е")

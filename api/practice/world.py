@@ -200,6 +200,12 @@ class World:
         """Go on counting where a kept world stopped, so that nobody's place in the events runs ahead of us."""
         self.serial, self._forgotten_events = serial, newest_event
 
+    def clear(self) -> None:
+        """Forget all that stands; numbers of communities begin anew, the numbers of events go on."""
+        self._forgotten_events = self.newest_event
+        for kept in (self.communities, self.authors, self.photos, self.found, self._events):
+            kept.clear()
+
     @property
     def newest_event(self) -> int:
         return self._forgotten_events + len(self._events)
