@@ -18,6 +18,7 @@ from nlp.stages.heads import Said, ask_models
 from nlp.stages.places import PlaceFinder, Places
 from nlp.stages.risks import RiskJudge
 from nlp.stages.text import MAX_CHARACTERS, Reading, cleaned_lemmas, read
+from nlp.stages.topics import TopicPicker
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class Analyser:
         self._places = PlaceFinder(district)
         self._entities = EntityFinder(district.place_words["organisations"])
         self._risks = RiskJudge(district)
+        self._topics = TopicPicker(district)
 
     @property
     def version(self) -> str:
@@ -113,9 +115,10 @@ class Analyser:
         )
 
     def _topic(self, group: str | None, output: HeadOutput, reading: Reading) -> str | None:
-        if group is None or not reading.text.strip():
+        """The models' fine topic where they know one, else the one whose words stand in the text."""
+        if group is None:
             return None
-        return next(iter(output.topic), None)
+        return next(iter(output.topic), None) or self._topics.pick(group, reading.text)
 
     def _with_names(
         self,

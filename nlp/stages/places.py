@@ -119,6 +119,11 @@ class PlaceFinder:
             spans=tuple(reading.span(hit.start, hit.stop) for hit in meant),
         )
 
+    def home_of(self, source: str) -> frozenset[str]:
+        """Settlements that the title of a source names; empty when it names none or is of another region."""
+        side, titled = self._source(source)
+        return titled if side >= 0 else frozenset()
+
     def _scope(self, names: Iterable[str]) -> str | None:
         scopes = {self._scopes[name] for name in names}
         return "district" if "district" in scopes else next(iter(scopes), None)

@@ -1,0 +1,218 @@
+"""How likely two posts tell of one event: features of a pair and weights learnt on labelled stories."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from index.domain.analysis import Analysis, Intent, Risk
+from index.domain.post import AuthorKind, Post, PostKind
+from index.errors import Misconfigured
+
+FOLDER = Path(__file__).parent
+WINDOW = timedelta(hours=72)  # a story that had no post for so long takes none any more
+
+FEATURES = (
+    "words", "words_near", "place", "other_place", "company", "other_company", "address", "topic", "no_topic",
+    "fine_topic", "other_fine_topic", "risks", "one_has_risk", "far", "close", "source", "relevance", "words_at_place", "numbers", "vector",
+)  # fmt: skip
+THREAD = ("relevant", "severity", "risks", "topic", "place", "chatter", "ad", "question", "news", "duplicate")
+
+_STOP = frozenset(
+    "и в на не что с а у как за по к от из то это для все бы же или мы я он она они вы так уже только еще до "
+    "но нет есть быть наш весь этот тот мочь который свой кто где мой ты при раз без link user phone email".split()
+)
+_WORDS = 80  # lemmas of a text that are compared
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A post as linking reads it."""
+
+    id: str
+    at: datetime
+    author: str
+    source: str
+    text: str  #: what a title may be made of
+    is_comment: bool
+    is_ad: bool
+    is_official: bool
+    parent_id: str | None
+    words: Mapping[str, float] = field(repr=False)  #: lemma → weight, unit length
+    numbers: frozenset[str]
+    vector: npt.NDArray[np.float32] | None = field(repr=False)  #: unit length; None: the post has none
+    places: frozenset[str]
+    company: frozenset[str]  #: places, or the settlement of the source when the text names none
+    address: str | None  #: beginning of the street, folded
+    topic_group: str | None
+    topic: str | None
+    risks: tuple[Risk, ...]
+    severity: int
+    relevant: bool
+    relevance: float
+    intent: Intent
+    duplicate_of: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """Of the logistic models, by name of the feature; with a vector and without."""
+
+    idf: Mapping[str, float] = field(repr=False)
+    unknown_idf: float  #: of a lemma the corpus does not have
+    encoder: str  #: whose vectors the weights were learnt on
+    vector_mean: float  #: cosine of two strange posts
+    vector_spread: float
+    with_vector: Sequence[float]
+    without_vector: Sequence[float]
+    thread: Sequence[float]  #: whether a post and its comments tell of an event
+    join: float  #: log odds from which a post joins a story
+    thread_join: float
+
+
+def read_weights(folder: Path = FOLDER) -> Weights:
+    """The shipped weights. Raises Misconfigured when a file is missing or broken."""
+    try:
+        facts = json.loads((folder / "weights.json").read_text(encoding="utf-8"))
+        rows = (folder / "idf.tsv").read_text(encoding="utf-8").splitlines()
+        idf = {lemma: float(value) for lemma, value in (row.split("\t") for row in rows)}
+        weights = Weights(idf=idf, **facts)
+    except (OSError, ValueError, TypeError) as error:
+        raise Misconfigured(
+            f"{folder}: веса связей не читаются ({error}).", remedy="Переустановите пакет."
+        ) from None
+    if len(weights.with_vector) != len(FEATURES) + 1 or len(weights.thread) != len(THREAD) + 1:
+        raise Misconfigured(f"{folder}/weights.json: не то число весов.", remedy="Переустановите пакет.")
+    return weights
+
+
+class Linker:
+    """Pairs of posts to log odds that they tell of one event. Pure."""
+
+    def __init__(self, weights: Weights, *, reads_vectors: bool = True) -> None:
+        self.weights = weights
+        self._with_vector = np.array(weights.with_vector)
+        self._without_vector = np.array(weights.without_vector)
+        self._thread = np.array(weights.thread)
+        self._reads_vectors = reads_vectors
+
+    def see(self, post: Post, analysis: Analysis, home: Iterable[str] = ()) -> Seen:
+        """The post as linking reads it; `home` is the settlement of its source, where known."""
+        lemmas = [lemma for lemma in analysis.lemmas if lemma not in _STOP][:_WORDS]
+        places = frozenset(analysis.places)
+        has_vector = bool(analysis.vector) and self._reads_vectors
+        return Seen(
+            id=post.id,
+            at=post.published_at,
+            author=post.author,
+            source=post.source_id or post.source,
+            text=post.text,
+            is_comment=post.kind is PostKind.COMMENT,
+            is_ad=analysis.intent is Intent.AD,
+            is_official=post.author_kind is AuthorKind.OFFICIAL,
+            parent_id=post.parent_id,
+            words=self._weigh(lemmas),
+            numbers=frozenset(lemma for lemma in lemmas if lemma.isdigit()),
+            vector=np.asarray(analysis.vector, dtype=np.float32) if has_vector else None,
+            places=places,
+            company=places or frozenset(home),
+            address=_street(analysis.address),
+            topic_group=analysis.topic_group,
+            topic=analysis.topic,
+            risks=analysis.risks,
+            severity=int(analysis.severity),
+            relevant=analysis.relevant,
+            relevance=analysis.relevance,
+            intent=analysis.intent,
+            duplicate_of=analysis.duplicate_of,
+        )
+
+    def log_odds(self, one: Seen, other: Seen) -> float:
+        """That both tell of one event."""
+        features = self.features(one, other)
+        if one.vector is None or other.vector is None:
+            return float(features[:-1] @ self._without_vector[:-1] + self._without_vector[-1])
+        return float(features @ self._with_vector[:-1] + self._with_vector[-1])
+
+    def features(self, one: Seen, other: Seen) -> npt.NDArray[np.float64]:
+        """In the order of FEATURES."""
+        words = cosine(one.words, other.words)
+        place, company = bool(one.places & other.places), bool(one.company & other.company)
+        hours = abs((one.at - other.at).total_seconds()) / 3600
+        vector = 0.0
+        if one.vector is not None and other.vector is not None:
+            near = float(one.vector @ other.vector)
+            vector = (near - self.weights.vector_mean) / self.weights.vector_spread
+        return np.array([
+            words,
+            words > 0.15,
+            place,
+            bool(one.places and other.places and not place),
+            company,
+            bool(one.company and other.company and not company),
+            one.address is not None and one.address == other.address,
+            one.topic_group is not None and one.topic_group == other.topic_group,
+            one.topic_group is None or other.topic_group is None,
+            one.topic is not None and one.topic == other.topic,
+            one.topic is not None and other.topic is not None and one.topic != other.topic,
+            min(2, len(set(one.risks) & set(other.risks))),
+            bool(one.risks) != bool(other.risks),
+            min(hours, 72) / 72,
+            hours < 6,
+            one.source == other.source,
+            one.relevant == other.relevant,
+            words * company,
+            bool(one.numbers & other.numbers),
+            vector,
+        ], dtype=np.float64)  # fmt: skip
+
+    def thread_log_odds(self, post: Seen) -> float:
+        """That the post and the comments under it tell of an event, and are not a mere conversation."""
+        return float(thread_features(post) @ self._thread[:-1] + self._thread[-1])
+
+    def _weigh(self, lemmas: Sequence[str]) -> dict[str, float]:
+        idf = self.weights.idf
+        weighed = {
+            lemma: (1 + math.log(count)) * idf.get(lemma, self.weights.unknown_idf)
+            for lemma, count in Counter(lemmas).items()
+        }
+        length = math.sqrt(sum(value * value for value in weighed.values()))
+        return {lemma: value / length for lemma, value in weighed.items()} if length else {}
+
+
+def thread_features(post: Seen) -> npt.NDArray[np.float64]:
+    """In the order of THREAD."""
+    return np.array([
+        post.relevance,
+        post.severity,
+        min(2, len(post.risks)),
+        post.topic_group is not None,
+        bool(post.places),
+        post.intent is Intent.CHATTER,
+        post.is_ad,
+        post.intent is Intent.QUESTION,
+        post.intent is Intent.NEWS,
+        post.duplicate_of is not None,
+    ], dtype=np.float64)  # fmt: skip
+
+
+def cosine(one: Mapping[str, float], other: Mapping[str, float]) -> float:
+    """Of two unit vectors over lemmas, 0..1."""
+    if len(one) > len(other):
+        one, other = other, one
+    return sum(value * other.get(lemma, 0.0) for lemma, value in one.items())
+
+
+def _street(address: str | None) -> str | None:
+    """«улице Калинина, 5» and «Калинина 7» are one street: its longest word, cut before the ending."""
+    words = [word for word in (address or "").lower().replace("ё", "е").split() if word.isalpha()]
+    longest = max(words, key=len, default="")
+    return longest[:6] if len(longest) > 3 else None

@@ -1,0 +1,250 @@
+"""Learns the weights of story linking on the labelled corpus: `python -m nlp.linking.fit CORPUS.jsonl …`.
+
+Labels stand in for what the heads say, with the heads' own error rate, so that the weights trust them as far
+as they deserve. Vectors come from the shipped encoder. Parts of the corpus are judged by leaving them out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import math
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.linear_model import LogisticRegression
+
+from index.domain.analysis import Analysis, Intent, Risk, Severity
+from index.domain.post import Network, Post, PostKind
+from nlp.district import District, load_district
+from nlp.linking import FEATURES, FOLDER, THREAD, WINDOW, Linker, Seen, Weights, thread_features
+from nlp.models import load_models
+from nlp.stages.duplicates import Duplicates
+from nlp.stages.places import PlaceFinder
+from nlp.stages.text import cleaned_lemmas, read
+from nlp.stages.topics import TopicPicker
+from nlp.stories import StoryBook
+
+logger = logging.getLogger(__name__)
+
+GROUP_ERROR, RISK_ERROR, EXTRA_RISK, SEVERITY_ERROR = 0.18, 0.2, 0.06, 0.25  # of the heads, on held-out parts
+BLANK = Weights(
+    idf={}, unknown_idf=9.0, encoder="", vector_mean=0.0, vector_spread=1.0,
+    with_vector=[0.0] * (len(FEATURES) + 1), without_vector=[0.0] * len(FEATURES),
+    thread=[0.0] * (len(THREAD) + 1), join=0.0, thread_join=0.0,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A labelled post as linking will see it."""
+
+    part: str
+    post: Post
+    analysis: Analysis
+    home: frozenset[str]
+    story: str | None
+    seen: Seen | None = None
+
+
+def read_corpus(paths: Iterable[Path], district: District, encode: Any) -> list[Line]:
+    """Labelled lines with simulated analyses, oldest first within a part."""
+    rows = [json.loads(row) for path in paths for row in path.read_text(encoding="utf-8").splitlines()]
+    finder, chance = PlaceFinder(district), random.Random(7)  # noqa: S311 # errors to order, not secrets
+    groups, picker = [group.name for group in district.topics], TopicPicker(district)
+    vectors = encode([f"{row['source']}. {row['text']}" for row in rows])
+    lines = []
+    for row, vector in zip(rows, vectors, strict=True):
+        reading = read(row["text"])
+        places = finder.find(reading, row["text"], source=row["source"])
+        risks = [Risk(risk) for risk in row["risks"] if chance.random() > RISK_ERROR]
+        if chance.random() < EXTRA_RISK:
+            risks.append(chance.choice(list(Risk)))
+        error = chance.choice((-1, 1)) if chance.random() < SEVERITY_ERROR else 0
+        group = row["topic_group"] if chance.random() > GROUP_ERROR else chance.choice(groups)
+        analysis = Analysis(
+            model="labels",
+            analysed_at=datetime(2026, 11, 24, tzinfo=UTC),
+            lemmas=cleaned_lemmas(reading.text, district.name_lemmas),
+            relevance=0.95 if row["relevant"] else 0.05,
+            relevant=row["relevant"],
+            places=places.names,
+            address=places.address,
+            intent=Intent(row["intent"]) if chance.random() > GROUP_ERROR else chance.choice(list(Intent)[:-2]),
+            topic_group=group,
+            topic=picker.pick(group, reading.text) if group else None,
+            risks=tuple(dict.fromkeys(risks)),
+            severity=Severity(min(3, max(0, row["severity"] + error))),
+            vector=() if vector is None else tuple(np.asarray(vector).tolist()),
+        )
+        lines.append(
+            Line(
+                part=row["id"].partition("-")[0],
+                post=_post(row),
+                analysis=analysis,
+                home=finder.home_of(row["source"]),
+                story=row["story"],
+            )
+        )
+    return sorted(lines, key=lambda line: (line.part, line.post.published_at, line.post.id))
+
+
+def fit(lines: Sequence[Line], encoder: str) -> Weights:
+    """Weights learnt on these lines."""
+    weights = replace(BLANK, encoder=encoder, **_idf(lines))
+    mean, spread = _background(lines)
+    weights = replace(weights, vector_mean=mean, vector_spread=spread)
+    linker = Linker(weights)
+    seen = _see(lines, linker)
+    rows, labels = _pairs(seen, linker)
+    threads, events = _threads(seen)
+    return replace(
+        weights,
+        with_vector=_logistic(rows, labels) if spread != 1.0 else list(BLANK.with_vector),
+        without_vector=_logistic(rows[:, :-1], labels),
+        thread=_logistic(threads, events),
+    )
+
+
+def tune(weights: Weights, lines: Sequence[Line]) -> Weights:
+    """The thresholds with the best F1 over pairs."""
+    best, best_f1 = weights, 0.0
+    for join in np.arange(-1.5, 2.6, 0.5):
+        for thread_join in (-0.5, 0.0, 0.5):
+            tried = replace(weights, join=float(join), thread_join=thread_join)
+            f1 = judge(tried, lines)[2]
+            if f1 > best_f1:
+                best, best_f1 = tried, f1
+    return best
+
+
+def judge(weights: Weights, lines: Sequence[Line]) -> tuple[float, float, float]:
+    """Precision, recall and F1 over pairs of posts of one story; each part is a world of its own."""
+    common = found = labelled = 0
+    for part in sorted({line.part for line in lines}):
+        told, right = _pairs_of_part([line for line in lines if line.part == part], weights)
+        common += len(told & right)
+        found += len(told)
+        labelled += len(right)
+    precision, recall = common / max(1, found), common / max(1, labelled)
+    return precision, recall, 2 * common / max(1, found + labelled)
+
+
+def _pairs_of_part(lines: Sequence[Line], weights: Weights) -> tuple[set[frozenset[str]], set[frozenset[str]]]:
+    book, duplicates = StoryBook(Linker(weights)), Duplicates()
+    linker = Linker(weights)
+    said: dict[str, str | None] = {}
+    for line in lines:
+        copy_of = duplicates.place(line.post.id, line.post.text, line.post.published_at)
+        seen = linker.see(line.post, replace(line.analysis, duplicate_of=copy_of), line.home)
+        placing = book.place(seen)
+        said |= {line.post.id: placing.story_id, **placing.changed}
+    return _same(said), _same({line.post.id: line.story for line in lines})
+
+
+def _same(stories: dict[str, str | None]) -> set[frozenset[str]]:
+    groups: dict[str, list[str]] = defaultdict(list)
+    for post_id, story in stories.items():
+        if story:
+            groups[story].append(post_id)
+    return {frozenset(pair) for group in groups.values() for pair in combinations(group, 2)}
+
+
+def _idf(lines: Sequence[Line]) -> dict[str, Any]:
+    counts = Counter(lemma for line in lines for lemma in set(line.analysis.lemmas))
+    total = len(lines)
+    idf = {lemma: round(math.log(total / (1 + n)), 3) for lemma, n in sorted(counts.items()) if n >= 3}
+    return {"idf": idf, "unknown_idf": round(math.log(total / 2), 3)}
+
+
+def _background(lines: Sequence[Line]) -> tuple[float, float]:
+    """Cosine of posts that have nothing to do with each other: mean and spread."""
+    chance = np.random.default_rng(7)
+    vectors = np.array([line.analysis.vector for line in lines if line.analysis.vector], dtype=np.float32)
+    if not len(vectors):
+        return 0.0, 1.0
+    one, other = chance.integers(0, len(vectors), (2, 20_000))
+    near = np.einsum("ij,ij->i", vectors[one], vectors[other])[one != other]
+    return round(float(near.mean()), 4), round(float(near.std()), 4)
+
+
+def _see(lines: Sequence[Line], linker: Linker) -> list[Line]:
+    return [replace(line, seen=linker.see(line.post, line.analysis, line.home)) for line in lines]
+
+
+def _pairs(lines: Sequence[Line], linker: Linker) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Features of pairs of posts within the window, and whether they share a story."""
+    posts = [line for line in lines if line.seen and not line.seen.is_comment and not line.seen.is_ad]
+    rows, labels = [], []
+    for number, line in enumerate(posts):
+        for earlier in reversed(posts[:number]):
+            assert line.seen is not None  # noqa: S101
+            assert earlier.seen is not None  # noqa: S101
+            if earlier.part != line.part or line.seen.at - earlier.seen.at > WINDOW:
+                break
+            rows.append(linker.features(line.seen, earlier.seen))
+            labels.append(line.story is not None and line.story == earlier.story)
+    return np.array(rows), np.array(labels)
+
+
+def _threads(lines: Sequence[Line]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Posts with comments: their features, and whether they are a story."""
+    talked = {line.post.parent_id for line in lines if line.post.parent_id}
+    posts = [line for line in lines if line.seen and line.post.id in talked]
+    rows = [thread_features(line.seen) for line in posts if line.seen]
+    return np.array(rows), np.array([line.story is not None for line in posts])
+
+
+def _logistic(rows: npt.NDArray[np.float64], labels: npt.NDArray[np.bool_]) -> list[float]:
+    model = LogisticRegression(max_iter=2_000).fit(rows, labels)
+    return [round(float(each), 4) for each in (*model.coef_[0], model.intercept_[0])]
+
+
+def _post(row: dict[str, Any]) -> Post:
+    return Post(
+        id=row["id"],
+        network=Network(row["platform"]),
+        kind=PostKind(row["kind"]),
+        source=row["source"],
+        author=str(row["author"]),
+        published_at=datetime.fromisoformat(row["published_at"]),
+        text=row["text"],
+        parent_id=row["parent"],
+    )
+
+
+def write(weights: Weights, folder: Path = FOLDER) -> None:
+    """Replace the shipped weights."""
+    rows = [f"{lemma}\t{value}" for lemma, value in weights.idf.items()]
+    (folder / "idf.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    facts = {name: getattr(weights, name) for name in Weights.__slots__ if name != "idf"}
+    (folder / "weights.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("corpus", nargs="+", type=Path)
+    parser.add_argument("--held-out", default="gus,t4,t13,t18,t23,t24", help="parts to judge by")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    models = load_models()
+    lines = read_corpus(options.corpus, load_district(), models.encoder.encode)
+    held = set(options.held_out.split(","))
+    rest = [line for line in lines if line.part not in held]
+    weights = tune(fit(rest, models.encoder.name), rest)
+    for part in sorted(held):
+        logger.info("%s: %.3f %.3f F1 %.3f", part, *judge(weights, [line for line in lines if line.part == part]))
+    write(replace(fit(lines, models.encoder.name), join=weights.join, thread_join=weights.thread_join))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,317 @@
+"""Groups posts about one event into stories as they come: incremental, explained, and obedient to officers."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from index.domain.analysis import Severity
+from index.domain.story import Story
+from nlp.linking import WINDOW, Linker, Seen
+
+MIN_AUTHORS = 3  # distinct, from which a story is shown and may be raised
+
+_CANDIDATES = 40  # posts that a new post is compared with in full
+_LOOK_EVERY = timedelta(hours=1)
+_TITLE = 90  # characters
+_SENTENCE = re.compile(r"(?<=[.!?…])\s+|\n+")
+
+
+@dataclass(slots=True)
+class _Group:
+    """Posts of one event: a lone post is a group too, and becomes a story with its second."""
+
+    id: str
+    members: dict[str, Seen] = field(default_factory=dict)
+
+    @property
+    def updated_at(self) -> datetime:
+        return max(member.at for member in self.members.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placing:
+    """Where a post went. `changed` are other posts whose story is another one now, by id."""
+
+    story_id: str | None  #: None: stands alone
+    changed: Mapping[str, str | None]
+
+
+class StoryBook:
+    """Stories of the last 72 hours. Posts come oldest first; a post placed twice stays where it is.
+
+    Comments join the story of the post they stand under and never start one. Officers' pins and merges win
+    over everything and stay.
+    """
+
+    def __init__(self, linker: Linker) -> None:
+        self._linker = linker
+        self._groups: dict[str, _Group] = {}
+        self._group_of: dict[str, str] = {}
+        self._pins: dict[str, str | None] = {}
+        self._merged: dict[str, str] = {}
+        self._by_word: dict[str, set[str]] = defaultdict(set)  # informative lemma → posts
+        self._seen: dict[str, Seen] = {}
+        self._vectors = _Matrix()
+        self._looked_at: datetime | None = None
+
+    def obey(self, pins: Mapping[str, str | None], merged: Mapping[str, str]) -> dict[str, str | None]:
+        """Take officers' decisions: pins (post → story or None), merges (story → story it went into).
+
+        What moved: post id → story id now.
+        """
+        self._pins, self._merged = dict(pins), dict(merged)
+        moved: dict[str, str | None] = {}
+        for group_id in [group for group in self._groups if group in self._merged]:
+            group = self._groups.pop(group_id)
+            for member in group.members.values():
+                self._put(member, self._live(group_id))
+                moved[member.id] = self._live(group_id)
+        for post_id, story_id in self._pins.items():
+            seen = self._seen.get(post_id)
+            wanted = self._live(story_id) if story_id else _alone(post_id)
+            if seen is not None and self._group_of.get(post_id) != wanted:
+                self._take_out(post_id)
+                self._put(seen, wanted)
+                moved[post_id] = wanted if story_id else None
+        return moved
+
+    def restore(self, seen: Seen, story_id: str | None) -> None:
+        """Put back a post that was placed before (after a restart)."""
+        self._put(seen, self._live(story_id) if story_id else _alone(seen.id))
+
+    def place(self, seen: Seen) -> Placing:
+        """Find the story of a new post, or let it stand alone."""
+        if seen.id in self._group_of:
+            return Placing(story_id=self.story_of(seen.id), changed={})
+        self.forget(seen.at)
+        group_id = self._choose(seen)
+        joined = self._groups.get(group_id)
+        was_alone = [m for m in joined.members if self.story_of(m) is None] if joined else []
+        self._put(seen, group_id)
+        changed = {post_id: self.story_of(post_id) for post_id in was_alone if self.story_of(post_id)}
+        return Placing(story_id=self.story_of(seen.id), changed=changed)
+
+    def story_of(self, post_id: str) -> str | None:
+        """The story a post is in; None: it stands alone, or is not known any more."""
+        group = self._groups.get(self._group_of.get(post_id, ""))
+        return group.id if group and (len(group.members) > 1 or not group.id.startswith("1-")) else None
+
+    def members(self, story_id: str) -> list[Seen]:
+        """Posts of a story that are remembered, oldest first."""
+        group = self._groups.get(story_id)
+        return sorted(group.members.values(), key=lambda m: (m.at, m.id)) if group else []
+
+    def story(self, story_id: str) -> Story | None:
+        """The story as it stands now; None when none of its posts is remembered."""
+        members = self.members(story_id)
+        return _story(story_id, members) if members else None
+
+    def forget(self, now: datetime) -> None:
+        """Close stories that had no post for 72 hours; looks once an hour."""
+        if self._looked_at is not None and now - self._looked_at < _LOOK_EVERY:
+            return
+        self._looked_at = now
+        for group in [each for each in self._groups.values() if now - each.updated_at > WINDOW]:
+            for post_id in list(group.members):
+                self._take_out(post_id)
+
+    # --- choosing -------------------------------------------------------------------------------------
+
+    def _choose(self, seen: Seen) -> str:
+        if seen.id in self._pins:
+            story_id = self._pins[seen.id]
+            return self._live(story_id) if story_id else _alone(seen.id)
+        if seen.is_comment:
+            return self._of_parent(seen)
+        if seen.is_ad or (seen.duplicate_of and not self._tells_of_event(seen)):
+            return _alone(seen.id)  # greetings and recipes go round too
+        if seen.duplicate_of in self._group_of:
+            return self._group_of[seen.duplicate_of]
+        return self._nearest(seen) or _alone(seen.id)
+
+    def _of_parent(self, seen: Seen) -> str:
+        """A comment goes with its post when that tells of an event; an advertisement under it does not."""
+        parent = self._seen.get(seen.parent_id or "")
+        if parent is None or seen.is_ad or parent.is_ad:
+            return _alone(seen.id)
+        group_id = self._group_of[parent.id]
+        if self._pins.get(parent.id, "") is None:
+            return _alone(seen.id)
+        is_story = any(
+            not member.is_comment and member.id != parent.id
+            for member in self._groups[group_id].members.values()
+        )
+        return group_id if is_story or self._tells_of_event(parent) else _alone(seen.id)
+
+    def _tells_of_event(self, seen: Seen) -> bool:
+        return self._linker.thread_log_odds(seen) >= self._linker.weights.thread_join
+
+    def _nearest(self, seen: Seen) -> str | None:
+        """The group whose closest posts are likeliest to tell of the same event."""
+        odds: dict[str, list[float]] = defaultdict(list)
+        for post_id in self._candidates(seen):
+            other = self._seen[post_id]
+            if abs(seen.at - other.at) <= WINDOW and not self._is_closed(other):
+                odds[self._group_of[post_id]].append(self._linker.log_odds(seen, other))
+        best_id, best = None, self._linker.weights.join
+        for group_id, each in sorted(odds.items()):
+            total = _linkage(each)
+            if total >= best:
+                best_id, best = group_id, total
+        return best_id
+
+    def _is_closed(self, other: Seen) -> bool:
+        return other.is_ad or other.is_comment or (other.id in self._pins and self._pins[other.id] is None)
+
+    def _candidates(self, seen: Seen) -> set[str]:
+        """Posts worth a comparison: near by vector, or sharing informative words."""
+        shared = Counter(
+            post_id
+            for lemma, weight in seen.words.items()
+            if weight > 0.08
+            for post_id in self._by_word.get(lemma, ())
+        )
+        by_words = {post_id for post_id, _ in shared.most_common(_CANDIDATES)}
+        by_vector = set(self._vectors.nearest(seen.vector, _CANDIDATES)) if seen.vector is not None else set()
+        return by_words | by_vector
+
+    # --- keeping --------------------------------------------------------------------------------------
+
+    def _live(self, story_id: str) -> str:
+        """The story that an officer's merges lead to."""
+        for _ in range(len(self._merged) + 1):
+            if story_id not in self._merged:
+                break
+            story_id = self._merged[story_id]
+        return story_id
+
+    def _put(self, seen: Seen, group_id: str) -> None:
+        group = self._groups.get(group_id)
+        if group is not None and group.id.startswith("1-") and seen.id not in group.members:
+            group = self._become_story(group)
+        if group is None:
+            group = self._groups[group_id] = _Group(group_id)
+        group.members[seen.id] = seen
+        self._group_of[seen.id] = group.id
+        self._seen[seen.id] = seen
+        if not seen.is_comment:
+            for lemma, weight in seen.words.items():
+                if weight > 0.08:
+                    self._by_word[lemma].add(seen.id)
+            if seen.vector is not None:
+                self._vectors.add(seen.id, seen.vector)
+
+    def _become_story(self, group: _Group) -> _Group:
+        """A lone post gets company: its group takes a story's id, the same after a restart."""
+        del self._groups[group.id]
+        first = next(iter(group.members))
+        group.id = story_id_of(first)
+        self._groups[group.id] = group
+        for post_id in group.members:
+            self._group_of[post_id] = group.id
+        return group
+
+    def _take_out(self, post_id: str) -> None:
+        seen = self._seen.pop(post_id, None)
+        group = self._groups.get(self._group_of.pop(post_id, ""))
+        if group is not None:
+            group.members.pop(post_id, None)
+            if not group.members:
+                del self._groups[group.id]
+        if seen is not None:
+            for lemma in seen.words:
+                self._by_word.get(lemma, set()).discard(post_id)
+            self._vectors.remove(post_id)
+
+
+def story_id_of(first_post_id: str) -> str:
+    """Id of the story that begins with this post; the same on every machine."""
+    return "s-" + hashlib.sha256(first_post_id.encode()).hexdigest()[:12]
+
+
+def _alone(post_id: str) -> str:
+    return "1-" + post_id
+
+
+def _linkage(odds: list[float]) -> float:
+    """Mean of the three closest: one lucky neighbour is not enough, a long story does not dilute."""
+    closest = sorted(odds, reverse=True)[:3]
+    return sum(closest) / len(closest)
+
+
+def _story(story_id: str, members: list[Seen]) -> Story:
+    posts = [member for member in members if not member.is_comment] or members
+    vectors = [member.vector for member in members if member.vector is not None]
+    mean = np.mean(vectors, axis=0) if vectors else None
+    length = float(np.linalg.norm(mean)) if mean is not None else 0.0
+    groups = Counter(member.topic_group for member in members if member.topic_group)
+    risks = Counter(risk for member in members for risk in member.risks)
+    places = Counter(place for member in members for place in member.places)
+    common = max(1, len(members) // 4)  # a class that one post in ten names is not the story's
+    return Story(
+        id=story_id,
+        title=title_of(posts),
+        started_at=members[0].at,
+        updated_at=members[-1].at,
+        vector=tuple((mean / length).tolist()) if mean is not None and length else (),
+        places=tuple(place for place, _ in places.most_common(5)),
+        topic_group=groups.most_common(1)[0][0] if groups else None,
+        risks=tuple(risk for risk, count in risks.most_common() if count >= common),
+        severity=Severity(max(member.severity for member in members)),
+        posts=len(members),
+        authors=len({member.author for member in members}),
+    )
+
+
+def title_of(posts: Iterable[Seen]) -> str:
+    """The first sentence of the clearest post: grave, with a place, neither too short nor too long."""
+    best = max(
+        posts, key=lambda post: (post.severity, bool(post.places), -abs(len(post.text) - 120), post.id)
+    )
+    sentences = [part.strip() for part in _SENTENCE.split(best.text) if len(part.strip()) > 12]
+    title = sentences[0] if sentences else best.text.strip()
+    return title if len(title) <= _TITLE else title[: _TITLE - 1].rsplit(" ", 1)[0] + "…"
+
+
+class _Matrix:
+    """Vectors in one array, so that the nearest are one product away."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, int] = {}
+        self._ids: list[str | None] = []
+        self._array: np.ndarray | None = None  # (capacity, dims)
+        self._free: list[int] = []
+
+    def add(self, post_id: str, vector: np.ndarray) -> None:
+        if post_id in self._rows:
+            return
+        if self._array is None:
+            self._array = np.zeros((256, len(vector)), dtype=np.float32)
+        if not self._free and len(self._ids) == len(self._array):
+            self._array = np.vstack([self._array, np.zeros_like(self._array)])
+        row = self._free.pop() if self._free else len(self._ids)
+        if row == len(self._ids):
+            self._ids.append(None)
+        self._ids[row], self._rows[post_id] = post_id, row
+        self._array[row] = vector
+
+    def remove(self, post_id: str) -> None:
+        row = self._rows.pop(post_id, None)
+        if row is not None and self._array is not None:
+            self._ids[row] = None
+            self._array[row] = 0.0
+            self._free.append(row)
+
+    def nearest(self, vector: np.ndarray, limit: int) -> list[str]:
+        if self._array is None or not self._ids:
+            return []
+        near = self._array[: len(self._ids)] @ vector
+        rows = np.argpartition(-near, min(limit, len(near) - 1))[:limit]
+        return [found for row in rows if (found := self._ids[int(row)]) is not None]
