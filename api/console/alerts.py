@@ -10,7 +10,8 @@ from typing import Any
 
 from nicegui import ui
 
-from api.console.filters import choice, members, named, options, switch
+from api.console.button import Button
+from api.console.filters import choice, folded, members, named, options, switch
 from api.console.frame import Visit, empty, frame, guarded, link, told
 from api.console.parts import chips_html, moment_html, parts_table, post_card, severity_html, spark
 from api.console.russian import AUTHORS, POSTS, plural, when
@@ -74,6 +75,10 @@ class _View:
         self.elements: dict[str, ui.element] = {}
 
     def filters(self) -> None:
+        with folded():
+            self._choices()
+
+    def _choices(self) -> None:
         places = named(sorted({place.name for place in self.visit.service.district.places}))
         choice(PATH, self.state, "state", "Состояние", options(ALERT_STATE_WORDS), width=190)
         choice(PATH, self.state, "risk", "Риск", options(RISK_WORDS), width=180)
@@ -109,7 +114,7 @@ class _View:
             self.row(alert, pulses[alert.id])
 
     def row(self, alert: Alert, pulse: str) -> None:
-        element = ui.element("div").classes("row" + (" here" if alert.id == self.selected else ""))
+        element = ui.element("div").classes("line" + (" here" if alert.id == self.selected else ""))
         element.props(f'data-row="{alert.id}" tabindex=0 role=button').style(
             "grid-template-columns: 54px minmax(0, 1fr) auto"
         )
@@ -192,7 +197,7 @@ class _Detail:
 
     def show(self) -> None:
         alert = self.alert
-        ui.button("← К списку", on_click=self.back).props("unelevated no-caps").classes("plain phone-only")
+        Button("← К списку", on_click=self.back).classes("phone-only")
         ui.html(
             f"{severity_html(alert.severity)} · {ALERT_KIND_WORDS[alert.kind]} · поднят {moment_html(self.visit, alert.raised_at)}"
             f" · обновлён {moment_html(self.visit, alert.updated_at)}",
@@ -289,10 +294,10 @@ class _Detail:
             ui.label("Почему сигнал отклонён?").classes("strong")
             reason = ui.input("Причина").props("outlined autofocus").style("width: 340px")
             with ui.row():
-                ui.button("Отклонить", on_click=lambda: (dialog.close(), self.dismiss(reason.value))).classes(
-                    "danger"
-                ).props("unelevated")
-                ui.button("Не отклонять", on_click=dialog.close).classes("plain").props("unelevated")
+                Button(
+                    "Отклонить", on_click=lambda: (dialog.close(), self.dismiss(reason.value)), kind="danger"
+                )
+                Button("Не отклонять", on_click=dialog.close)
         dialog.open()
 
     def choose_incident(self) -> None:
@@ -323,8 +328,8 @@ class _Detail:
                     )
 
             with ui.row():
-                ui.button("Присоединить", on_click=join).classes("first").props("unelevated")
-                ui.button("Отмена", on_click=dialog.close).classes("plain").props("unelevated")
+                Button("Присоединить", on_click=join, kind="first")
+                Button("Отмена", on_click=dialog.close)
         dialog.open()
 
     def snooze_times(self) -> list[tuple[str, datetime]]:
@@ -421,7 +426,7 @@ def _pulses(visit: Visit, alerts: list[Alert]) -> dict[str, str]:
 
 
 def _button(words: str, key: str, act: Callable[[], Any] | None, kind: str) -> ui.button:
-    button = ui.button(on_click=act).props(f'unelevated no-caps data-key="{key}"').classes(kind)
+    button = Button(on_click=act, kind=kind, key=key)
     with button:
         ui.html(f'{words}<kbd class="wide-only">{key}</kbd>', sanitize=False)
     return button

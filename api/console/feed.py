@@ -8,7 +8,8 @@ from typing import Any
 
 from nicegui import ui
 
-from api.console.filters import PERIODS, choice, members, named, options, search_box, switch
+from api.console.button import Button
+from api.console.filters import PERIODS, choice, folded, members, named, options, search_box, switch
 from api.console.frame import Visit, empty, frame, guarded, link, told
 from api.console.parts import marked_html, moment_html, parts_table, post_card
 from api.console.russian import POSTS, plural
@@ -65,7 +66,10 @@ def build(
             feed.filters()
         feed.headline()
         feed.news = ui.element("div")
-        with ui.element("section").classes("sheet").props('aria-label="Посты"'):
+        with (
+            ui.element("section").classes("sheet").props('aria-label="Посты"'),
+            ui.element("div").classes("panel"),
+        ):
             feed.rows()
         ui.timer(POLL_SECONDS, feed.look_for_news)
 
@@ -82,8 +86,12 @@ class _Feed:
         self.total = visit.service.posts.count(self.query)
 
     def filters(self) -> None:
-        district = self.visit.service.district
         search_box(PATH, self.state, hint="Поиск по словам")
+        with folded():
+            self._choices()
+
+    def _choices(self) -> None:
+        district = self.visit.service.district
         choice(PATH, self.state, "days", "Период", PERIODS, width=130)
         choice(PATH, self.state, "network", "Сеть", options(NETWORK_WORDS), width=150)
         choice(
@@ -151,7 +159,7 @@ class _Feed:
             with ui.element("div").props(f'data-row="{record.post.id}"'):
                 post_card(self.visit, record)
         if found.next:
-            more = ui.button("Показать ещё").props("unelevated no-caps").classes("plain")
+            more = Button("Показать ещё")
 
             def load() -> None:
                 more.delete()
@@ -283,7 +291,7 @@ def _actions(visit: Visit, post_id: str) -> None:
         if incident:
             ui.navigate.to(link("/incident", id=incident.id))
 
-    ui.button("Открыть инцидент", on_click=open_incident).props("unelevated no-caps").classes("first")
+    Button("Открыть инцидент", on_click=open_incident, kind="first")
 
 
 def _moment(text: str) -> datetime | None:

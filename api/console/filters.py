@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any, TypeVar
 
 from nicegui import ui
 
+from api.console.button import Button
 from api.console.frame import link
 
 E = TypeVar("E", bound=StrEnum)
@@ -26,7 +28,7 @@ def choice(
 ) -> None:
     """A drop-down that opens the same page with `name` changed; the first choice is «все»."""
     shown = {ANY: f"{label}: все"} | dict(options)
-    value = state.get(name) or ANY
+    value = str(state.get(name) or ANY)
     select = ui.select(
         shown,
         value=value if value in shown else ANY,
@@ -38,10 +40,18 @@ def choice(
 def switch(path: str, state: Mapping[str, Any], name: str, label: str) -> None:
     """A filter that is on or off."""
     is_on = bool(state.get(name))
-    button = ui.button(label, on_click=lambda: ui.navigate.to(link(path, **{**state, name: not is_on})))
-    button.props(f'unelevated no-caps aria-pressed="{str(is_on).lower()}"').classes(
-        "first" if is_on else "plain"
-    )
+    target = link(path, **{**state, name: not is_on})
+    button = Button(label, on_click=lambda: ui.navigate.to(target), kind="first" if is_on else "plain")
+    button.props(f'aria-pressed="{str(is_on).lower()}"')
+
+
+@contextmanager
+def folded() -> Iterator[None]:
+    """Filters around their content: in the bar on a wide screen, behind one button on a phone."""
+    opener = Button("Фильтры").classes("phone-only")
+    with ui.element("div").classes("filters") as filters:
+        yield
+    opener.on_click(lambda: filters.classes(toggle="open"))
 
 
 def search_box(path: str, state: Mapping[str, Any], *, name: str = "q", hint: str = "Поиск") -> None:

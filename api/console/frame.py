@@ -85,6 +85,7 @@ def frame(visit: Visit, title: str, *, here: str) -> Iterator[ui.element]:
         '<link rel="stylesheet" href="/assets/console.css"><link rel="icon" href="/assets/icon.svg">'
     )
     ui.add_head_html('<script src="/assets/keys.js" defer></script>')
+    ui.colors(primary="#1a5fb4")
     ui.dark_mode(None)  # as the person's system is set
     _rail(visit, here)
     with ui.element("main").classes("room"):

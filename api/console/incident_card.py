@@ -8,6 +8,7 @@ from typing import Any
 
 from nicegui import ui
 
+from api.console.button import Button
 from api.console.frame import Visit, empty, frame, guarded, link, told
 from api.console.parts import moment_html, post_card, severity_html
 from api.console.russian import exact, left
@@ -139,12 +140,10 @@ class _Card:
         following = [state for state in MOVES[incident.state] if state not in BY_REPLY]
         with ui.element("div").style("display:flex; gap:8px; flex-wrap:wrap; margin-bottom:8px"):
             if incident.is_ended:
-                ui.button("Вернуть в работу", on_click=self._ask_reopen).props("unelevated no-caps").classes(
-                    "plain"
-                )
+                Button("Вернуть в работу", on_click=self._ask_reopen)
             for number, state in enumerate(following):
-                button = ui.button(STEP_WORDS[state], on_click=lambda state=state: self._move(state))
-                button.props("unelevated no-caps").classes("first" if number == 0 else "plain")
+                kind = "first" if number == 0 else "plain"
+                Button(STEP_WORDS[state], on_click=lambda state=state: self._move(state), kind=kind)
 
     def _move(self, state: IncidentState) -> None:
         match state:
@@ -319,12 +318,8 @@ class _Card:
         pages_for()
         interim = ui.checkbox("Промежуточный ответ: окончательный будет позже")
         with ui.element("div").style("display:flex; gap:8px; flex-wrap:wrap"):
-            ui.button("На согласование", on_click=lambda: save(True)).props("unelevated no-caps").classes(
-                "first"
-            )
-            ui.button("Сохранить черновик", on_click=lambda: save(False)).props("unelevated no-caps").classes(
-                "plain"
-            )
+            Button("На согласование", on_click=lambda: save(True), kind="first")
+            Button("Сохранить черновик", on_click=lambda: save(False))
 
     def _reply(self, reply: Reply) -> None:
         with ui.element("article").classes("post"):
@@ -349,15 +344,14 @@ class _Card:
             self._delivery(reply)
             if reply.state is ReplyState.ON_REVIEW and self.visit.may(Right.APPROVE_REPLY):
                 with ui.element("div").style("display:flex; gap:8px"):
-                    ui.button(
+                    Button(
                         "Согласовать и отправить",
                         on_click=lambda: self._on_reply(
                             self.incidents.approve_reply, reply, done="Согласовано, отправляется"
                         ),
-                    ).props("unelevated no-caps").classes("first")
-                    ui.button("Вернуть с замечанием", on_click=lambda: self._ask_note(reply)).props(
-                        "unelevated no-caps"
-                    ).classes("plain")
+                        kind="first",
+                    )
+                    Button("Вернуть с замечанием", on_click=lambda: self._ask_note(reply))
 
     def _edit(self, reply: Reply) -> None:
         text = ui.textarea(value=reply.text).props("outlined autogrow").style("width:100%")
@@ -371,10 +365,8 @@ class _Card:
             self.show.refresh()
 
         with ui.element("div").style("display:flex; gap:8px; margin-top:6px"):
-            ui.button("На согласование", on_click=lambda: save(True)).props("unelevated no-caps").classes(
-                "first"
-            )
-            ui.button("Сохранить", on_click=lambda: save(False)).props("unelevated no-caps").classes("plain")
+            Button("На согласование", on_click=lambda: save(True), kind="first")
+            Button("Сохранить", on_click=lambda: save(False))
 
     def _ask_note(self, reply: Reply) -> None:
         with _dialog("Что исправить?") as dialog:
@@ -556,8 +548,6 @@ def _dialog(question: str) -> Any:
 def _decide(card: Any, words: str, act: Callable[[], Any]) -> None:
     """The two buttons of a dialog, and open it."""
     with ui.row():
-        ui.button(words, on_click=lambda: (card.dialog.close(), act())).props("unelevated no-caps").classes(
-            "first"
-        )
-        ui.button("Отмена", on_click=card.dialog.close).props("unelevated no-caps").classes("plain")
+        Button(words, on_click=lambda: (card.dialog.close(), act()), kind="first")
+        Button("Отмена", on_click=card.dialog.close)
     card.dialog.open()

@@ -132,7 +132,7 @@ def _card(visit: Visit, incident: Incident) -> None:
     where = " · ".join(filter(None, [incident.place, incident.address]))
     who = escape(incident.executor or "исполнитель не назначен")
     ui.html(
-        f'<a class="row" data-row="{incident.id}" href="{link("/incident", id=incident.id)}" '
+        f'<a class="line" data-row="{incident.id}" href="{link("/incident", id=incident.id)}" '
         'style="display:block; padding:8px 0; border-bottom:1px solid var(--line)">'
         f'<div class="small soft">{severity_html(incident.severity)} · {incident.number} · {moment_html(visit, incident.created_at)}</div>'
         f'<div class="strong">{escape(incident.title)}</div>'

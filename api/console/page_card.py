@@ -8,6 +8,7 @@ from html import escape
 
 from nicegui import run, ui
 
+from api.console.button import Button
 from api.console.frame import Visit, empty, frame, guarded, link, told
 from api.service import Service
 from api.words import NETWORK_WORDS, PAGE_MODE_WORDS
@@ -148,9 +149,7 @@ def _form(visit: Visit, page: Page | None) -> None:
                 ui.navigate.to(link(PATH, id=saved.id))
 
         if not lock:
-            ui.button("Сохранить", on_click=save).props("unelevated no-caps").classes("first").style(
-                "margin-top:10px"
-            )
+            Button("Сохранить", on_click=save, kind="first").style("margin-top:10px")
 
 
 def _date(text: str | None, visit: Visit) -> datetime | None:
@@ -195,7 +194,7 @@ def _abilities(visit: Visit, page: Page) -> None:
                     )
                     ui.label(f"{mark} {ABILITY_WORDS[capability.ability.value]}{why}")
 
-        button = ui.button("Проверить ключи", on_click=ask).props("unelevated no-caps").classes("plain")
+        button = Button("Проверить ключи", on_click=ask)
 
 
 def _check(service: Service, page: Page) -> Capabilities | str:

@@ -8,6 +8,7 @@ from typing import Any
 from nicegui import ui
 
 from api.console import page_card
+from api.console.button import Button
 from api.console.frame import Visit, empty, frame, guarded, told
 from api.console.parts import moment_html
 from api.service import Service
@@ -27,15 +28,9 @@ def build(visit: Visit) -> None:
     with frame(visit, "Сотрудники", here=PATH) as bar:
         with bar:
             ui.element("div").classes("grow")
-            ui.button("Новый сотрудник", on_click=lambda: _edit(visit, None)).props(
-                'unelevated no-caps data-key="n"'
-            ).classes("first")
-            ui.button("Новый ключ", on_click=lambda: _new_key(visit)).props("unelevated no-caps").classes(
-                "plain"
-            )
-            ui.button("Новая официальная страница", on_click=lambda: ui.navigate.to("/page")).props(
-                "unelevated no-caps"
-            ).classes("plain")
+            Button("Новый сотрудник", on_click=lambda: _edit(visit, None), kind="first", key="n")
+            Button("Новый ключ", on_click=lambda: _new_key(visit))
+            Button("Новая официальная страница", on_click=lambda: ui.navigate.to("/page"))
         with ui.element("section").classes("sheet columns"):
             _people(visit)
             _keys(visit)
@@ -61,9 +56,7 @@ def _people(visit: Visit) -> None:
                     f'<div class="small">{roles}{f" · {escape(sector)}" if sector else ""}</div></div>',
                     sanitize=False,
                 ).style("flex:1")
-                ui.button("Изменить", on_click=lambda person=person: _edit(visit, person)).props(
-                    "unelevated no-caps"
-                ).classes("plain")
+                Button("Изменить", on_click=lambda person=person: _edit(visit, person))
 
 
 def _edit(visit: Visit, person: Person | None) -> None:
@@ -113,8 +106,8 @@ def _buttons(dialog: ui.dialog, act: Any) -> None:
             ui.navigate.reload()
 
     with ui.row():
-        ui.button("Сохранить", on_click=save).props("unelevated no-caps").classes("first")
-        ui.button("Отмена", on_click=dialog.close).props("unelevated no-caps").classes("plain")
+        Button("Сохранить", on_click=save, kind="first")
+        Button("Отмена", on_click=dialog.close)
 
 
 def _keys(visit: Visit) -> None:
@@ -131,9 +124,7 @@ def _keys(visit: Visit) -> None:
                     sanitize=False,
                 ).style("flex:1")
                 if not key.is_revoked:
-                    ui.button("Отозвать", on_click=lambda key=key: _revoke(visit, key.id)).props(
-                        "unelevated no-caps"
-                    ).classes("danger")
+                    Button("Отозвать", on_click=lambda key=key: _revoke(visit, key.id), kind="danger")
 
 
 def _revoke(visit: Visit, key_id: str) -> None:
@@ -170,10 +161,8 @@ def _new_key(visit: Visit) -> None:
                 ui.input(value=made[1]).props("outlined dense readonly").style("width:100%")
 
         with ui.row():
-            ui.button("Выдать", on_click=add).props("unelevated no-caps").classes("first")
-            ui.button("Готово", on_click=lambda: (dialog.close(), ui.navigate.reload())).props(
-                "unelevated no-caps"
-            ).classes("plain")
+            Button("Выдать", on_click=add, kind="first")
+            Button("Готово", on_click=lambda: (dialog.close(), ui.navigate.reload()))
     dialog.open()
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from api.practice.setup import PRACTICE_PEOPLE
 from api.service import Service
-from api.words import ROLE_WORDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +13,6 @@ class PracticePerson:
     login: str
     password: str
     name: str
-    role: str
 
 
 def practice_people(service: Service) -> list[PracticePerson]:
@@ -22,11 +20,6 @@ def practice_people(service: Service) -> list[PracticePerson]:
     if service.practice_url is None:
         return []
     return [
-        PracticePerson(
-            login=person.login,
-            password=password,
-            name=person.name,
-            role=", ".join(ROLE_WORDS[role] for role in sorted(person.roles)),
-        )
+        PracticePerson(login=person.login, password=password, name=person.name)
         for person, password in PRACTICE_PEOPLE
     ]

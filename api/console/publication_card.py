@@ -13,6 +13,7 @@ from fastapi.responses import Response
 from nicegui import app as nicegui_app
 from nicegui import events, ui
 
+from api.console.button import Button
 from api.console.frame import Visit, empty, frame, guarded, link, told
 from api.console.parts import moment_html
 from api.console.russian import SYMBOLS, exact, grouped, plural
@@ -165,7 +166,7 @@ class _Editor:
             ui.input(
                 "Время", value=self.time, on_change=lambda e: setattr(self, "time", e.value or "")
             ).props("outlined dense type=time" + lock)
-            ui.label(f"по часам {self.visit.service.zone.key}").classes("small soft")
+            ui.label("по часам района").classes("small soft").tooltip(self.visit.service.zone.key)
         if self.is_editable:
             self._choose_pages()
         for page_id in list(self.messages):
@@ -244,7 +245,7 @@ class _Editor:
                 for fault in self._faults(page, message):
                     ui.label(fault).classes("small strong").style("color:var(--critical)")
         if any(message.photo for message in self.messages.values()) and self.is_editable:
-            ui.button("Убрать фото", on_click=self._drop_photo).props("unelevated no-caps").classes("plain")
+            Button("Убрать фото", on_click=self._drop_photo)
 
     def _drop_photo(self) -> None:
         self.messages = {page: replace(message, photo=None) for page, message in self.messages.items()}
@@ -283,7 +284,7 @@ class _Editor:
                 self._button("Снять", self._withdraw, "danger")
 
     def _button(self, words: str, act: Callable[[], Any], kind: str) -> None:
-        ui.button(words, on_click=act).props("unelevated no-caps").classes(kind)
+        Button(words, on_click=act, kind=kind)
 
     def _save(self, submit: bool = False) -> None:
         faults = [

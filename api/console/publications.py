@@ -9,6 +9,7 @@ from html import escape
 from nicegui import ui
 
 from api.console import publication_card
+from api.console.button import Button
 from api.console.frame import Visit, empty, frame, guarded, link, told
 from api.console.parts import moment_html
 from api.console.russian import MONTHS, SHORT_WEEKDAYS, day, plural
@@ -52,8 +53,9 @@ def build(visit: Visit, week: str = "", delivery: str = "") -> None:
             if visit.may(Right.RESOLVE_DELIVERY):
                 _stop_button(visit)
             if visit.may(Right.WRITE_PUBLICATION):
-                new = ui.button("Новая публикация", on_click=lambda: ui.navigate.to("/publication"))
-                new.props('unelevated no-caps data-key="n"').classes("first")
+                Button(
+                    "Новая публикация", on_click=lambda: ui.navigate.to("/publication"), kind="first", key="n"
+                )
         with ui.element("section").classes("sheet").props('aria-label="Календарь публикаций"'):
             content()
         ui.timer(REFRESH_SECONDS, content.refresh)
@@ -72,11 +74,7 @@ def _week_buttons(visit: Visit, monday: date) -> None:
     sunday = monday + timedelta(days=6)
     for words, shift in (("‹", -7), ("Сегодня", None), ("›", 7)):
         target = link(PATH, week=(monday + timedelta(days=shift)).isoformat()) if shift else PATH
-        button = (
-            ui.button(words, on_click=lambda target=target: ui.navigate.to(target))
-            .props("unelevated no-caps")
-            .classes("plain")
-        )
+        button = Button(words, on_click=lambda target=target: ui.navigate.to(target))
         if shift:
             button.props(f'aria-label="{"Прошлая" if shift < 0 else "Следующая"} неделя"')
     months = (
@@ -117,15 +115,11 @@ def _stop_button(visit: Visit) -> None:
                 ui.navigate.reload()
 
             with ui.row():
-                ui.button("Снять" if is_stopped else "Остановить всё", on_click=act).props(
-                    "unelevated no-caps"
-                ).classes("danger")
-                ui.button("Отмена", on_click=dialog.close).props("unelevated no-caps").classes("plain")
+                Button("Снять" if is_stopped else "Остановить всё", on_click=act, kind="danger")
+                Button("Отмена", on_click=dialog.close)
         dialog.open()
 
-    ui.button("Снять «стоп всё»" if is_stopped else "Стоп всё", on_click=ask).props(
-        "unelevated no-caps"
-    ).classes("danger")
+    Button("Снять «стоп всё»" if is_stopped else "Стоп всё", on_click=ask, kind="danger")
 
 
 # ── what a person has to decide ──────────────────────────────────────────────────────────────────────────────────────
@@ -188,8 +182,8 @@ def _decision(visit: Visit, delivery: Delivery) -> None:
                 ui.navigate.reload()
 
             with ui.row():
-                ui.button("Вышло", on_click=keep).props("unelevated no-caps").classes("first")
-                ui.button("Отмена", on_click=dialog.close).props("unelevated no-caps").classes("plain")
+                Button("Вышло", on_click=keep, kind="first")
+                Button("Отмена", on_click=dialog.close)
         dialog.open()
 
     def send() -> None:
@@ -205,8 +199,8 @@ def _decision(visit: Visit, delivery: Delivery) -> None:
                 ui.navigate.reload()
 
             with ui.row():
-                ui.button("Не вышло — отправить", on_click=act).props("unelevated no-caps").classes("danger")
-                ui.button("Отмена", on_click=dialog.close).props("unelevated no-caps").classes("plain")
+                Button("Не вышло — отправить", on_click=act, kind="danger")
+                Button("Отмена", on_click=dialog.close)
         dialog.open()
 
     def drop() -> None:
@@ -214,10 +208,10 @@ def _decision(visit: Visit, delivery: Delivery) -> None:
         ui.navigate.reload()
 
     with ui.element("div").style("display:flex; gap:8px; flex-wrap:wrap; margin-top:6px"):
-        ui.button("Нашёл — вот ссылка", on_click=found).props("unelevated no-caps").classes("plain")
-        ui.button("Не вышло — отправить", on_click=send).props("unelevated no-caps").classes("plain")
+        Button("Нашёл — вот ссылка", on_click=found)
+        Button("Не вышло — отправить", on_click=send)
         if delivery.state is not DeliveryState.UNKNOWN:
-            ui.button("Больше не нужно", on_click=drop).props("unelevated no-caps").classes("plain")
+            Button("Больше не нужно", on_click=drop)
 
 
 # ── the week ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -309,7 +303,7 @@ def _queue(visit: Visit) -> None:
         for publication in waiting:
             pages = plural(len(publication.variants), ("страница", "страницы", "страниц"))
             ui.html(
-                f'<a class="row" style="grid-template-columns:minmax(0,1fr) auto" data-row="{publication.id}" href="{link("/publication", id=publication.id)}">'
+                f'<a class="line" style="grid-template-columns:minmax(0,1fr) auto" data-row="{publication.id}" href="{link("/publication", id=publication.id)}">'
                 f'<span class="title strong">{escape(publication.title)}</span><span class="small soft">{pages} · {escape(publication.author)} · выйдет {moment_html(visit, publication.due_at)}</span></a>',
                 sanitize=False,
             )

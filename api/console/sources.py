@@ -9,6 +9,7 @@ from typing import Any
 
 from nicegui import ui
 
+from api.console.button import Button
 from api.console.filters import choice, options, switch
 from api.console.frame import Visit, empty, frame, guarded, link, told
 from api.console.parts import moment_html, spark
@@ -58,9 +59,12 @@ def build(visit: Visit, network: str = "", wrong: bool = False, selected: str = 
             switch(PATH, state, "wrong", "Только неисправные")
             ui.element("div").classes("grow")
             if visit.may(Right.EDIT_SOURCES):
-                ui.button("Добавить источник", on_click=lambda: _edit(visit, None, content.refresh)).props(
-                    'unelevated no-caps data-key="n"'
-                ).classes("first")
+                Button(
+                    "Добавить источник",
+                    on_click=lambda: _edit(visit, None, content.refresh),
+                    kind="first",
+                    key="n",
+                )
         if selected:
             _one(visit, selected)
         with ui.element("section").classes("sheet").props('aria-label="Источники"'):
@@ -140,12 +144,8 @@ def _one(visit: Visit, source_id: str) -> None:
         ui.html(_rhythm_html(rhythm, visit), sanitize=False)
         if visit.may(Right.EDIT_SOURCES):
             with ui.element("div").style("display:flex; gap:8px; margin-top:8px; flex-wrap:wrap"):
-                ui.button("Изменить", on_click=lambda: _edit(visit, source, ui.navigate.reload)).props(
-                    "unelevated no-caps"
-                ).classes("plain")
-                ui.button("Закрыть", on_click=lambda: ui.navigate.to(PATH)).props(
-                    "unelevated no-caps"
-                ).classes("plain")
+                Button("Изменить", on_click=lambda: _edit(visit, source, ui.navigate.reload))
+                Button("Закрыть", on_click=lambda: ui.navigate.to(PATH))
 
 
 def _rhythm_html(rhythm: Rhythm, visit: Visit) -> str:
@@ -209,8 +209,8 @@ def _edit(visit: Visit, source: Source | None, done: Any) -> None:
                 done()
 
         with ui.row():
-            ui.button("Сохранить", on_click=save).props("unelevated no-caps").classes("first")
-            ui.button("Отмена", on_click=dialog.close).props("unelevated no-caps").classes("plain")
+            Button("Сохранить", on_click=save, kind="first")
+            Button("Отмена", on_click=dialog.close)
     dialog.open()
 
 
@@ -247,8 +247,8 @@ def _proposal(visit: Visit, proposal: Proposal, refresh: Any) -> None:
             )
             refresh()
 
-        ui.button("Читать", on_click=lambda: decide(True)).props("unelevated no-caps").classes("first")
-        ui.button("Не нужно", on_click=lambda: decide(False)).props("unelevated no-caps").classes("plain")
+        Button("Читать", on_click=lambda: decide(True), kind="first")
+        Button("Не нужно", on_click=lambda: decide(False))
 
 
 def _budget(visit: Visit) -> None:

@@ -7,6 +7,7 @@ from html import escape
 
 from nicegui import ui
 
+from api.console.button import Button
 from api.console.charts import heat_map, map_of_places, trend
 from api.console.filters import choice, named
 from api.console.frame import Visit, empty, frame, guarded, link
@@ -38,9 +39,7 @@ def build(visit: Visit, days: int = 1, place: str = "", topic: str = "") -> None
             choice(PATH, state, "place", "Место", named(sorted({p.name for p in district.places})), width=170)
             choice(PATH, state, "topic", "Тема", named(group.name for group in district.topics), width=200)
             ui.element("div").classes("grow")
-            ui.button("Печать", on_click=lambda: ui.run_javascript("window.print()")).props(
-                "unelevated no-caps"
-            ).classes("plain wide-only")
+            Button("Печать", on_click=lambda: ui.run_javascript("window.print()")).classes("wide-only")
         with ui.element("section").classes("sheet").props('aria-label="Сводка"'):
             _content(visit, max(1, min(92, days)), place, topic)
 

@@ -25,6 +25,7 @@ from index.posts.query import Count, Facet, Order, PostState, Query
 WEEK = timedelta(weeks=1)
 USUAL_WEEKS = 4  # weeks behind `usual`
 FEWEST_FRESH = 0.7  # share of enabled sources that must be fresh before a verdict is given
+FEWEST_ANALYSED = 0.9  # share of collected posts that must have been analysed before a verdict is given
 STALE_AFTER = timedelta(hours=1)  # a source not read whole for longer is not fresh
 FEWEST_POSTS = 5  # fewer relevant posts, now and usually, are too thin for a verdict other than «как обычно»
 POSTS_SHOWN = 20  # evidence per risk
@@ -107,16 +108,21 @@ def summarise(
     usual = _mean(posts.count(_earlier(query, WEEK * week)) for week in weeks)
     freshness = _freshness(desk, now)
     by_risk = _by_risk(posts, desk, query, weeks)
-    level = _level(relevant, usual, by_risk, freshness)
+    total = posts.count(every)
+    analysed = posts.count(replace(every, states=(PostState.ANALYSED, PostState.WATCHED)))
+    is_read = analysed >= FEWEST_ANALYSED * total
+    level = _level(relevant, usual, by_risk, freshness) if is_read else Level.UNKNOWN
     return Summary(
         since=since,
         until=until,
-        total=posts.count(every),
-        analysed=posts.count(replace(every, states=(PostState.ANALYSED, PostState.WATCHED))),
+        total=total,
+        analysed=analysed,
         relevant=relevant,
         usual_relevant=usual,
         risk_level=level,
-        verdict=_verdict(level, by_risk, freshness),
+        verdict=_verdict(level, by_risk, freshness)
+        if is_read
+        else f"Недостаточно данных: ждут разбора {total - analysed} из {total}.",
         by_risk=by_risk,
         by_place=tuple(posts.count_by(query, Facet.PLACE, limit=50)),
         by_topic=tuple(posts.count_by(query, Facet.TOPIC_GROUP, limit=26)),

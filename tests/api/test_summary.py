@@ -36,6 +36,14 @@ def test_without_a_fresh_source_there_is_no_verdict(service: Service) -> None:
     assert "свежих источников 0 из 1" in day(service).verdict
 
 
+def test_unread_posts_are_not_calm(service: Service) -> None:
+    see(service)
+    collect(service, 3, NOON - timedelta(weeks=1))
+    service.posts.add([post(published_at=NOON - timedelta(minutes=n)) for n in range(1, 9)])
+    assert day(service).risk_level is Level.UNKNOWN
+    assert day(service).verdict == "Недостаточно данных: ждут разбора 8 из 8."
+
+
 def test_a_banned_source_is_not_fresh_however_lately_it_was_read(service: Service) -> None:
     see(service, state=SourceState.BANNED)
     assert not day(service).freshness[0].is_fresh

@@ -4,7 +4,7 @@ document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input, textarea, select, [contenteditable]");
   if (event.key === "Escape" && typing) return typing.blur();
   if (typing || document.querySelector(".q-dialog")) return;
-  const rows = [...document.querySelectorAll(".row[data-row]")];
+  const rows = [...document.querySelectorAll("[data-row]")];
   const here = rows.findIndex((row) => row.classList.contains("here") || row === document.activeElement);
   const go = (index) => {
     const row = rows[Math.max(0, Math.min(rows.length - 1, index))];
