@@ -176,13 +176,14 @@ class Pace:
 
     async def turn(self, call: Call, host: str) -> None:
         """Return when the call may go, charged to its budget. Raises NotNow, Unavailable (desk)."""
-        self.breaker(host).check(self.clock(), host)
+        self.breaker(Network(call.bucket.partition(":")[0]), host).check(self.clock(), host)
         if (at := await asyncio.to_thread(self._reserve, call)) is not None:
             await asyncio.sleep(max((at - self.clock()).total_seconds(), 0))
             await self._own_window(call)
 
-    def breaker(self, host: str) -> Breaker:
-        return self.breakers.setdefault(host, Breaker())
+    def breaker(self, network: Network, host: str) -> Breaker:
+        """Of a host; networks that share one (a proxy, the practice stand) fail apart."""
+        return self.breakers.setdefault(f"{network.value}:{host}", Breaker())
 
     def check(self, bucket: str, method: str = "") -> None:
         """Raises NotNow while the token, its pace or this method of it is frozen."""
@@ -257,6 +258,11 @@ class Pace:
             sent.append(time.monotonic())
 
 
+async def rest(seconds: float) -> None:
+    """The pause before a call is repeated."""
+    await asyncio.sleep(seconds)
+
+
 class PaceMiddleware:
     """Scrapy downloader middleware: every request waits for its turn and tells the breaker how it went."""
 
@@ -278,13 +284,13 @@ class PaceMiddleware:
 
     async def process_request(self, request: Request) -> None:
         if request.meta.get("has_turn"):  # calls that were batched have waited together
-            self._pace.breaker(_host(request)).check(self._pace.clock(), _host(request))
+            self._breaker(request).check(self._pace.clock(), host_of(request.url))
             return
         call = request.meta.get("call") or self._spider.call_for(request)  # robots.txt has none
-        await self._pace.turn(call, _host(request))
+        await self._pace.turn(call, host_of(request.url))
 
     async def process_response(self, request: Request, response: Response) -> Response:
-        breaker = self._pace.breaker(_host(request))
+        breaker = self._breaker(request)
         if response.status >= 500:
             breaker.failed(self._pace.clock())
         else:
@@ -293,11 +299,15 @@ class PaceMiddleware:
 
     def process_exception(self, request: Request, exception: Exception) -> None:
         if not isinstance(exception, Unavailable):  # NotNow and a desk that is down say nothing of the host
-            self._pace.breaker(_host(request)).failed(self._pace.clock())
+            self._breaker(request).failed(self._pace.clock())
+
+    def _breaker(self, request: Request) -> Breaker:
+        return self._pace.breaker(self._spider.network, host_of(request.url))
 
 
-def _host(request: Request) -> str:
-    return request.url.split("/", 3)[2]
+def host_of(url: str) -> str:
+    """`https://user@host:1/path` -> `host:1`."""
+    return url.split("/", 3)[2].rpartition("@")[2]
 
 
 def budget_rows(table: Mapping[str, Limit], spent: Mapping[str, int]) -> list[dict[str, Any]]:

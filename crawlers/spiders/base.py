@@ -22,9 +22,10 @@ from scrapy.exceptions import (
 )
 from scrapy.http import Request, Response
 
+from crawlers import pace
 from crawlers.cursors import Young
 from crawlers.health import Closed, Unreached, trouble_of
-from crawlers.pace import Call, NotNow, Pace, dead
+from crawlers.pace import Call, NotNow, Pace, dead, host_of
 from crawlers.pages.base import NetworkRefusal, Reaction, Unreadable, check_status
 from crawlers.visits import Means, Visit, in_thread
 from index.domain.post import Network
@@ -151,24 +152,28 @@ class NetworkSpider(Spider):
             except (Unreached, Unreadable):
                 if tries >= len(NETWORK_PAUSES):
                     raise
-                await asyncio.sleep(NETWORK_PAUSES[tries])
+                await pace.rest(NETWORK_PAUSES[tries])
             tries += 1
 
     async def _react(self, refusal: NetworkRefusal, call: Call | None, tries: int) -> None:
         """Return when the call may be repeated; otherwise note what has to wait and raise the refusal."""
         match refusal.reaction:
-            case Reaction.RETRY if tries < refusal.tries:
-                pause = (
-                    refusal.pauses[min(tries, len(refusal.pauses) - 1)]
-                    if refusal.pauses
-                    else timedelta(seconds=1)
-                )
-                await asyncio.sleep(max(pause, refusal.after or pause).total_seconds())
+            case Reaction.RETRY:
+                await self._retry(refusal, call, tries)
             case Reaction.SLOW_DOWN:
                 await self._slow_down(refusal, call, tries)
             case _:
                 await self.note_refusal(refusal, call)
                 raise refusal
+
+    async def _retry(self, refusal: NetworkRefusal, call: Call | None, tries: int) -> None:
+        """Each pause of the table once, as long as the visit's lease allows; then this cycle is skipped."""
+        asked = refusal.after or timedelta(0)
+        if asked > SHORT_WAIT and call is not None:
+            await self._hold(call, refusal, asked)
+        if tries >= min(len(refusal.pauses), refusal.tries) or asked > SHORT_WAIT:
+            raise refusal
+        await pace.rest(max(refusal.pauses[tries], asked).total_seconds())
 
     async def note_refusal(self, refusal: NetworkRefusal, call: Call | None) -> None:
         """Hold the token or the method in every process, as the refusal asks."""
@@ -188,16 +193,20 @@ class NetworkSpider(Spider):
                 await in_thread(self.pace.freeze_method, call, refusal)
 
     async def _slow_down(self, refusal: NetworkRefusal, call: Call | None, tries: int) -> None:
-        pause = refusal.after or timedelta(seconds=1)
+        asked = refusal.after or timedelta(seconds=1)
         if refusal.doubles:
-            pause *= 2 ** min(tries, 6)
-        if tries < 3 and pause <= SHORT_WAIT:
-            await asyncio.sleep(pause.total_seconds())
+            asked *= 2 ** min(tries, 6)
+        if tries < 3 and asked <= SHORT_WAIT:
+            await pace.rest(asked.total_seconds())
             return
         if call is not None:
-            where = f"{call.bucket}:{call.method}" if refusal.doubles and call.method else call.bucket
-            await self._freeze(where, self.means.clock() + pause, f"Сеть просит паузу: {refusal.message}")
+            await self._hold(call, refusal, asked)
         raise refusal
+
+    async def _hold(self, call: Call, refusal: NetworkRefusal, pause: timedelta) -> None:
+        """Nothing more of this token, or to this site, until the pause that the network asks for is over."""
+        until = self.means.clock() + pause
+        await self._freeze(call.bucket, until, f"Сеть просит паузу: {refusal.message}")
 
     async def _freeze(self, bucket: str, until: datetime, reason: str) -> None:
         def freeze() -> None:
@@ -212,13 +221,15 @@ class NetworkSpider(Spider):
         try:
             return await self.crawler.engine.download_async(request)
         except DownloadTimeoutError:
-            raise Unreached(f"{_host(request)} не ответил за {TIMEOUT.seconds} с.") from None
+            raise Unreached(f"{host_of(request.url)} не ответил за {TIMEOUT.seconds} с.") from None
         except (CannotResolveHostError, DownloadConnectionRefusedError):
-            raise Unreached(f"{_host(request)}: соединение не установлено.") from None
+            raise Unreached(f"{host_of(request.url)}: соединение не установлено.") from None
         except DownloadCancelledError:
-            raise Unreached(f"{_host(request)}: ответ больше {BODY_BYTES // 1024 // 1024} МБ.") from None
+            raise Unreached(
+                f"{host_of(request.url)}: ответ больше {BODY_BYTES // 1024 // 1024} МБ."
+            ) from None
         except (ResponseDataLossError, DownloadFailedError, OSError, EOFError, AssertionError):
-            raise Unreached(f"{_host(request)} оборвал ответ.") from None
+            raise Unreached(f"{host_of(request.url)} оборвал ответ.") from None
         except IgnoreRequest as error:
             raise _ignored(request, str(error)) from None
 
@@ -231,12 +242,8 @@ def _ignored(request: Request, said: str) -> ServiceError:
     if "robots.txt" in said:
         return Closed("Сайт запрещает обход этой страницы (robots.txt).")
     if "redirect" in said:
-        return Unreached(f"{_host(request)} перенаправляет по кругу.")
-    return Unreached(f"{_host(request)}: ответ слишком велик после распаковки.")
-
-
-def _host(request: Request) -> str:
-    return request.url.split("/", 3)[2].rpartition("@")[2]
+        return Unreached(f"{host_of(request.url)} перенаправляет по кругу.")
+    return Unreached(f"{host_of(request.url)}: ответ слишком велик после распаковки.")
 
 
 def headers_of(response: Response) -> Mapping[str, str]:

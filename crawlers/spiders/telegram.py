@@ -9,15 +9,16 @@ from typing import Any, ClassVar, TypeVar
 from scrapy.http import FormRequest, Request, Response
 
 from crawlers.cursors import Walk
-from crawlers.health import Closed, LayoutChanged, NoToken
+from crawlers.health import Closed, LayoutChanged, NoToken, Unreached
 from crawlers.pace import Call, token_bucket
 from crawlers.pages import telegram
 from crawlers.pages.base import Context, NetworkRefusal, Parsed, Unreadable, read_json
 from crawlers.pages.telegram import Discussion
-from crawlers.spiders.base import OF_ONE_POST, NetworkSpider
+from crawlers.spiders.base import OF_ONE_POST, NetworkSpider, headers_of
 from crawlers.visits import Visit, adopted, in_thread
 from index.domain.post import Network, Post
 from index.domain.source import Source
+from index.errors import ServiceError
 
 Result = TypeVar("Result")
 
@@ -75,7 +76,7 @@ class TelegramSpider(NetworkSpider):
 
         def read(response: Response) -> Parsed:
             if 300 <= response.status < 400:
-                raise Closed(PREVIEW_OFF)
+                raise _redirected(headers_of(response).get("Location", ""))
             self._check_status(response)
             parsed = telegram.page(response.body, visit.context())
             if parsed.preview_off:
@@ -251,6 +252,11 @@ class TelegramSpider(NetworkSpider):
 
 
 PREVIEW_OFF = "Канал не показывает публикации в открытой сети: предпросмотр выключен или это группа."
+
+
+def _redirected(location: str) -> ServiceError:
+    """Telegram leads from `/s/channel` to `/channel` when it shows no history; anything else is a fault."""
+    return Unreached("t.me перенаправляет по кругу.") if "/s/" in location else Closed(PREVIEW_OFF)
 
 
 def number(post_id: str) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy.http import FormRequest, Request
 
+from crawlers import pace
 from crawlers.health import NoToken, Unreached
 from crawlers.pace import Call, NotNow, token_bucket
 from crawlers.pages import vk
@@ -215,7 +216,7 @@ class VkCalls:
             logger.warning("A token may not batch its calls, they go one by one", extra=extra)
         for ask in asks:
             ask.is_single = ask.is_single or refusal.code == vk.TOO_BIG
-            self._repeat(ask, refusal, most=max(refusal.tries, REPEATS), pause=_pause(refusal, ask.tries))
+            self._repeat(ask, refusal, most=REPEATS, pause=_pause(refusal, ask.tries))
 
     async def _settle(self, bucket: str, ask: Ask, result: dict[str, Any] | NetworkRefusal) -> None:
         if not isinstance(result, NetworkRefusal):
@@ -225,7 +226,7 @@ class VkCalls:
         match result.reaction:
             case Reaction.RETRY:
                 ask.is_single = True
-                self._repeat(ask, result, most=max(result.tries, 1), pause=_pause(result, ask.tries))
+                self._repeat(ask, result, most=max(len(result.pauses), 1), pause=_pause(result, ask.tries))
             case Reaction.SLOW_DOWN:
                 self._repeat(ask, result, most=5, pause=_pause(result, ask.tries))
             case Reaction.STOP_TOKEN | Reaction.CAPTCHA | Reaction.FREEZE_METHOD:
@@ -245,7 +246,13 @@ class VkCalls:
             _fail(ask, error)
             return
         ask.tries += 1
-        asyncio.get_running_loop().call_later(pause, self._put, ask)
+        task = asyncio.get_running_loop().create_task(self._put_after(pause, ask))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _put_after(self, pause: float, ask: Ask) -> None:
+        await pace.rest(pause)
+        self._put(ask)
 
 
 def script(asks: Sequence[Ask]) -> str:

@@ -40,7 +40,8 @@ def test_a_closed_discussion_is_not_an_empty_one() -> None:
 
 
 def test_an_empty_discussion_is_open() -> None:
-    page = '<div class="tgme_post_discussion"><div class="tme_no_messages_found">No comments here yet</div></div>'
+    nothing = '<div class="tme_no_messages_found">No comments here yet</div>'
+    page = f'<div class="tgme_post_discussion">{nothing}</div>'
     assert telegram.discussion(page, CONTEXT, post_id="telegram:durov/508").is_available
 
 
