@@ -188,7 +188,8 @@ def _ok(answer: Any, context: Context) -> Parsed:
     if "feeds" in answer:
         return ok.stream(answer, context)
     if "media_topics" in answer:
-        if not _has(answer["media_topics"], {"media", "created_ms", "author_ref", "owner_ref"}):
+        topics = answer["media_topics"]
+        if isinstance(topics, list) and not _has(topics, {"media", "created_ms", "author_ref", "owner_ref"}):
             raise Unreadable("В ответе Одноклассников нет ни постов, ни комментариев.")
         return ok.topics(answer, context)
     if "discussion" in answer or "discussions" in answer:

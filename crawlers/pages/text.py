@@ -54,7 +54,7 @@ def mask(text: str) -> str:
 
     Masking twice changes nothing more.
     """
-    if "@" in text:
+    if "@" in text or "*id" in text:
         text = _EMAIL.sub("[EMAIL]", text)
         text = _AT_NAME.sub("[USER]", text)
     if "/" in text:

@@ -307,6 +307,8 @@ def resolved(answer: Answer, *, now: datetime) -> int | None:
 
 def _items(response: Any) -> Sequence[Any]:
     items = response.get("items") if isinstance(response, Mapping) else response
+    if response == {}:
+        return ()  # wall.getById of posts that are not there
     if not isinstance(items, list):
         raise Unreadable("В ответе ВКонтакте нет списка items.")
     return items
@@ -373,7 +375,8 @@ class Reading:
     def post(self, item: Any) -> None:
         """One post of a wall or a feed."""
         item = _record(item)
-        if item.get("type") in NOT_POSTS or item.get("post_type") == "postpone":
+        kind = item.get("type")
+        if (isinstance(kind, str) and kind in NOT_POSTS) or item.get("post_type") == "postpone":
             self.left_out += 1
             return
         if item.get("post_type") == "reply" and whole(item.get("post_id")) is not None:
