@@ -94,9 +94,7 @@ class Json(TypeDecorator[Any]):
     def adapter(self) -> TypeAdapter[Any]:
         return _adapter(self.kind)
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        if value is None:
-            return None
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str:
         plain = self.adapter.dump_python(value, mode="json")
         return storable(json.dumps(plain, ensure_ascii=False, separators=(",", ":")))
 

@@ -58,7 +58,7 @@ class People:
             tx.execute(delete(tables.login_attempts).where(tables.login_attempts.c.login == login))
             if self._hasher.check_needs_rehash(known):
                 changed = update(tables.people).where(tables.people.c.login == login)
-                tx.execute(changed.values(password=self._hasher.hash(password)))
+                tx.execute(changed.values(password=self._hasher.hash(_bytes(password))))
         return PEOPLE.value(row)
 
     def get(self, login: str) -> Person:
@@ -137,13 +137,17 @@ class People:
     def _hash(self, password: str) -> str:
         if len(password) < SHORTEST:
             raise Refused(f"Пароль короче {SHORTEST} знаков.", field="password")
-        return self._hasher.hash(password)
+        return self._hasher.hash(_bytes(password))
 
     def _is_right(self, known: str, password: str) -> bool:
         try:
-            return self._hasher.verify(known, password)
+            return self._hasher.verify(known, _bytes(password))
         except (VerificationError, InvalidHashError):
             return False
+
+
+def _bytes(password: str) -> bytes:
+    return password.encode("utf-8", "surrogatepass")
 
 
 def hashed_token(token: str) -> str:
