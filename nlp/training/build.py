@@ -1,0 +1,131 @@
+"""Makes the shipped heads: layers, stack, calibration, thresholds, card."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nlp.models.base import HeadInput, Vectors
+from nlp.models.features import Vocabulary, names_of
+from nlp.models.heads import HeadWeights, save_heads
+from nlp.models.labels import activate
+from nlp.models.onnx_encoder import OnnxEncoder
+from nlp.models.wording import fold
+from nlp.training import publics, stack
+from nlp.training.corpus import Line, read_lines, read_toxic
+from nlp.training.inputs import head_inputs
+from nlp.training.linear import Array, Layer, fit
+
+VERSION = "2026.11.1"
+CORPUS = Path(__file__).parent / "corpus"
+HELD_PARTS = ("t7", "t22", "t23", "t24")  # the stack and the thresholds learn on parts no layer has seen
+NATURAL_PARTS = ("t23", "t24")  # class rates as in life
+STACK_PENALTY = 0.03
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """The district lines of a build."""
+
+    train: list[Line]  #: every part, ours and the written voices
+    dev: list[Line]  #: another season, another writer: only judged on
+
+    @property
+    def seen(self) -> list[int]:
+        """Rows of the lines that the layers under the stack may learn from."""
+        return [row for row, line in enumerate(self.train) if line.part not in HELD_PARTS]
+
+    @property
+    def held(self) -> list[int]:
+        return [row for row, line in enumerate(self.train) if line.part in HELD_PARTS]
+
+
+def read_corpus(data: Path) -> Corpus:
+    """The district corpus of the data folder with the additional voices of this project."""
+    train = read_lines(data / "district/train.jsonl")
+    for path in sorted(CORPUS.glob("x*.jsonl")):
+        train += read_lines(path)
+    return Corpus(train=train, dev=read_lines(data / "district/dev.jsonl"))
+
+
+def build_heads(data: Path, folder: Path, trained: dict[str, Array]) -> dict[str, Any]:
+    """Heads for the encoder in `folder`; `trained` are the linear layers its fine-tuning ended with.
+
+    Writes heads.npz and heads.json there and returns the figures on dev.
+    """
+    corpus = read_corpus(data)
+    encoder = OnnxEncoder(folder)
+    _say("features of all lines")
+    train = stack.sample_of(corpus.train, head_inputs(corpus.train))
+    held, seen = train.take(corpus.held), train.take(corpus.seen)
+
+    _say("n-gram layer without the held parts")
+    vocabulary, layer = stack.fit_ngrams(seen)
+    held_ngram = layer.logits(vocabulary.matrix(held.counts))
+    vector_layer = Layer(trained["district.weight"].T, trained["district.bias"])
+    held_vector = vector_layer.logits(stack.scaled(_vectors(encoder, held.inputs)))
+
+    _say("stack and thresholds")
+    y = stack.target_matrix(held.lines)
+    weight = stack.natural_weight(held.lines, NATURAL_PARTS)
+    stacked = stack.fit_stack(held_ngram, held_vector, y, penalty=STACK_PENALTY, row_weight=weight)
+    alone = stack.fit_alone(held_ngram, y, row_weight=weight)
+    p = activate(stacked.logits(np.hstack([held_ngram, held_vector])))
+    thresholds = stack.choose_thresholds(p, held.lines)
+
+    _say("n-gram layer over everything, toxicity")
+    toxic_train, toxic_dev = publics.apart(read_toxic(data), key=lambda row: fold(row[0]))
+    toxic_counts = [names_of(given) for given in publics.bare_inputs([text for text, _ in toxic_train])]
+    vocabulary = Vocabulary.joined(
+        Vocabulary.learnt(train.counts, at_least=3), Vocabulary.learnt(toxic_counts, at_least=8)
+    )
+    x = vocabulary.matrix(train.counts)
+    layer = fit(x, stack.target_matrix(corpus.train), penalty=stack.NGRAM_PENALTY, rounds=stack.NGRAM_ROUNDS)
+    toxic = _toxicity(encoder, vocabulary, toxic_counts, toxic_train, toxic_dev, trained)
+    whole = Layer(np.hstack([layer.weights, toxic.ngram]), np.append(layer.bias, toxic.ngram_bias))
+    vocabulary, whole = stack.pruned(vocabulary, whole, x, stack.KEPT_FEATURES)
+    weights = HeadWeights(
+        vocabulary=vocabulary, ngram=whole.weights, ngram_bias=whole.bias,
+        vector=np.hstack([vector_layer.weights, trained["toxic.weight"].T]),
+        vector_bias=np.append(vector_layer.bias, trained["toxic.bias"]),
+        stack=stack.with_toxicity(stacked.weights, toxic.stack),
+        stack_bias=np.append(stacked.bias, np.float32(toxic.stack_bias)),
+        alone=np.hstack([alone, toxic.alone[:, None]]),
+    )  # fmt: skip
+    card = {
+        "version": f"mcu-{VERSION}", "encoder": encoder.name,
+        "thresholds": {**thresholds, "toxicity": toxic.threshold},
+        "lines": len(corpus.train), "held_parts": list(HELD_PARTS), "features": len(vocabulary),
+        "toxicity": toxic.figures,
+        "rates": stack.class_rates([line for line in corpus.train if line.part in NATURAL_PARTS]),
+    }  # fmt: skip
+    save_heads(folder, weights, card)
+    return card
+
+
+def _toxicity(
+    encoder: OnnxEncoder, vocabulary: Vocabulary, counts: Sequence[Counter[str]],
+    train: Sequence[tuple[str, int]], dev: Sequence[tuple[str, int]], trained: dict[str, Array],
+) -> stack.Toxicity:  # fmt: skip
+    """Fits the n-gram column on the training half, the two weights of its stack on the dev half."""
+    y = np.array([[label] for _, label in train], dtype=np.float32)
+    layer = fit(vocabulary.matrix(counts), y, penalty=stack.TOXIC_PENALTY, rounds=stack.NGRAM_ROUNDS)
+    inputs = publics.bare_inputs([text for text, _ in dev])
+    ngram = layer.logits(vocabulary.matrix([names_of(given) for given in inputs]))
+    vectors = stack.scaled(_vectors(encoder, inputs))
+    vector = vectors @ trained["toxic.weight"].T + trained["toxic.bias"]
+    return stack.toxicity_of(layer, ngram, vector, np.array([[label] for _, label in dev], dtype=np.float32))
+
+
+def _vectors(encoder: OnnxEncoder, inputs: Sequence[HeadInput]) -> Vectors:
+    return encoder.encode([given.encoder_text for given in inputs])
+
+
+def _say(step: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {step}", flush=True)

@@ -1,0 +1,88 @@
+"""Turns a trained encoder into what ships: a sentence-transformers folder, then ONNX in 8 bits."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch import nn
+from torch.nn import functional as F
+
+from nlp.models.onnx_encoder import TOKENS, OnnxEncoder
+from nlp.models.wording import fold
+
+
+class Pooled(nn.Module):
+    """The encoder with mean pooling and unit length inside, so that the graph gives the vector itself."""
+
+    def __init__(self, bert: nn.Module) -> None:
+        super().__init__()
+        self.bert = bert
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        states = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        weights = attention_mask.unsqueeze(-1).to(states.dtype)
+        return F.normalize((states * weights).sum(1) / weights.sum(1), dim=1)
+
+
+def save_sentence_transformer(bert: nn.Module, tokenizer: Tokenizer, folder: Path) -> None:
+    """A folder that SentenceTransformer loads: the same vectors, for further training or as ENCODER."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+    from transformers import PreTrainedTokenizerFast
+
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", cls_token="<s>", sep_token="</s>",
+        pad_token="<pad>", unk_token="<unk>", model_max_length=TOKENS,
+    )  # fmt: skip
+    raw = folder / "_bert"
+    bert.save_pretrained(raw)
+    wrapped.save_pretrained(raw)
+    transformer = Transformer(str(raw), max_seq_length=TOKENS)
+    pooling = Pooling(bert.config.hidden_size, pooling_mode="mean")
+    SentenceTransformer(modules=[transformer, pooling, Normalize()], device="cpu").save(str(folder))
+    for path in sorted(raw.iterdir()):
+        path.unlink()
+    raw.rmdir()
+
+
+def export_onnx(bert: nn.Module, tokenizer: Tokenizer, folder: Path) -> None:
+    """Writes encoder.onnx (dynamic int8) and tokenizer.json into the folder."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    bert.eval()
+    full, prepared = folder / "_fp32.onnx", folder / "_prepared.onnx"
+    example = (torch.ones(2, 8, dtype=torch.long), torch.ones(2, 8, dtype=torch.long))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracer warns about shapes that the dynamic axes make right
+        torch.onnx.export(
+            Pooled(bert).eval(), example, str(full), input_names=["input_ids", "attention_mask"],
+            output_names=["vector"], dynamo=False, opset_version=17,
+            dynamic_axes={"input_ids": {0: "n", 1: "t"}, "attention_mask": {0: "n", 1: "t"}, "vector": {0: "n"}},
+        )  # fmt: skip
+    quant_pre_process(str(full), str(prepared), skip_symbolic_shape=True)
+    quantize_dynamic(
+        str(prepared), str(folder / "encoder.onnx"), weight_type=QuantType.QInt8, per_channel=True, reduce_range=True,
+        op_types_to_quantize=["MatMul", "Gather"], extra_options={"MatMulConstBOnly": True},
+    )  # fmt: skip
+    for path in (full, prepared):
+        path.unlink()
+    tokenizer.enable_truncation(TOKENS)
+    tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def agreement(bert: nn.Module, tokenizer: Tokenizer, folder: Path, texts: list[str]) -> float:
+    """Mean cosine between the exported encoder and the torch one."""
+    exported = OnnxEncoder(folder).encode(texts)
+    own = np.vstack([_torch_vector(bert, tokenizer, text) for text in texts])
+    return float((exported * own).sum(axis=1).mean())
+
+
+def _torch_vector(bert: nn.Module, tokenizer: Tokenizer, text: str) -> np.ndarray:
+    ids = torch.tensor([tokenizer.encode(fold(text)).ids])
+    with torch.no_grad():
+        return Pooled(bert)(ids, torch.ones_like(ids)).numpy()
