@@ -94,10 +94,12 @@ def spoil(reply: Reply, fault: Fault, address: str) -> Reply:
     html = {"content-type": "text/html; charset=utf-8"}
     match fault.kind:
         case FaultKind.HTTP:
-            page = f"<html><head><title>{fault.code}</title></head><body><center><h1>{fault.code}</h1></center></body></html>"
+            page = f"<html><head><title>{fault.code}</title></head><body><h1>{fault.code}</h1></body></html>"
             return Reply(body=page.encode(), status=int(fault.code or 502), headers=html)
         case FaultKind.HTML:
-            page = "<!DOCTYPE html><html><head><title>Технические работы</title></head><body>Скоро вернёмся</body></html>"
+            page = (
+                "<!DOCTYPE html><html><head><title>Технические работы</title></head><body>Скоро</body></html>"
+            )
             return Reply(body=page.encode(), headers=html)
         case FaultKind.EMPTY:
             return replace(reply, body=b"", status=200)
@@ -116,7 +118,7 @@ def spoil(reply: Reply, fault: Fault, address: str) -> Reply:
 
 @cache
 def _bomb() -> bytes:
-    """256 MiB of spaces: one deflated mebibyte again and again, since each begins with an empty dictionary."""
+    """256 MiB of spaces: one deflated mebibyte again and again; each begins with an empty dictionary."""
     mebibyte, times = b" " * 1024 * 1024, 256
     deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     block = deflate.compress(mebibyte) + deflate.flush(zlib.Z_FULL_FLUSH)

@@ -1,4 +1,4 @@
-"""The world as a JSON file, so that a stand that starts again shows the same pages with the answers on them."""
+"""The world as a JSON file, so that a stand started again shows the same pages and answers."""
 
 from __future__ import annotations
 

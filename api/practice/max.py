@@ -1,4 +1,4 @@
-"""MAX as its bot API answers it: chats with our bot, messages, comments under channel posts, uploads, updates."""
+"""MAX as its bot API answers it: chats with our bot, messages, comments under posts, uploads, updates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from api.practice.exchange import Exchange, Refusal, Reply, json_reply
 from api.practice.faults import Fault, FaultKind
-from api.practice.stand import Stand
+from api.practice.stand import Answer, Stand
 from api.practice.world import Access, Author, Change, Comment, Community, Entry, Event, Photo
 from index.domain.post import Network
 
@@ -25,7 +25,7 @@ PERMISSIONS = ["read_all_messages", "write", "edit", "delete", "pin_message", "c
 
 
 class Max:
-    """Paths: /max/me, /max/updates, /max/messages, /max/messages/<mid>/comments, /max/uploads, /max/chats/<id>."""
+    """Paths: /max/me, …/updates, …/messages, …/messages/<mid>/comments, …/uploads, …/chats/<id>."""
 
     network = Network.MAX
 
@@ -57,7 +57,7 @@ class Max:
             Route("/max/upload/{name}", self._on_upload, methods=["POST"]),
         ]
 
-    def _route(self, verb: str, path: str, answer: Any) -> Route:
+    def _route(self, verb: str, path: str, answer: Answer) -> Route:
         """Calls are noted as `GET /messages`, `POST /messages/{mid}/comments`, …"""
 
         async def on_call(request: Request) -> Response:
@@ -144,7 +144,7 @@ class Max:
             return json_reply({"messages": [self._message(e) for e in found]})
 
     def _window(self, asked: dict[str, str]) -> tuple[int, int]:
-        """`from`..`to`. The schema's words turn the two round; `max_window_reversed` of the stand does as they say."""
+        """`from`..`to`. The schema's words turn the two round; `max_window_reversed` does as they say."""
         start, end = _integer(asked, "from"), _integer(asked, "to")
         if self._stand.max_window_reversed:
             start, end = end, start
@@ -459,9 +459,14 @@ def _recipient(chat: Community) -> dict[str, Any]:
 def _user(author: Author, at: datetime, *, is_bot: bool) -> dict[str, Any]:
     first, _, last = author.name.partition(" ")
     return {
-        "user_id": abs(author.number), "first_name": first, "last_name": last, "name": author.name, "username": None,
-        "is_bot": is_bot, "last_activity_time": _ms(at),
-    }  # fmt: skip
+        "user_id": abs(author.number),
+        "first_name": first,
+        "last_name": last,
+        "name": author.name,
+        "username": None,
+        "is_bot": is_bot,
+        "last_activity_time": _ms(at),
+    }
 
 
 def _too_many(limit: int) -> Refusal:

@@ -23,7 +23,7 @@ from index.domain.post import Network
 APPLICATION_KEY = "PRACTICEOKKEYAAAA"
 ACCESS_TOKEN = "practice-ok-access-token"  # noqa: S105 the stand's invented tokens
 SESSION_SECRET = "practice-ok-session-secret"  # noqa: S105
-OFFICER_ID = 580_000_000_001
+OFFICER = Author(number=580_000_000_001, name="Сотрудник Практикант")  #: whom the token belongs to
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 MAX_TEXT = 32_000  #: the true limit is not published; only error 601 is
@@ -74,9 +74,7 @@ class Ok:
             "photosV2.getUploadUrl": self._photos_get_upload_url,
             "url.getInfo": self._url_get_info,
             "users.getCallsLeft": self._users_get_calls_left,
-            "users.getCurrentUser": lambda exchange: _user_object(
-                Author(number=OFFICER_ID, name="Сотрудник Практикант")
-            ),
+            "users.getCurrentUser": lambda exchange: _user_object(OFFICER),
         }
 
     @property
@@ -175,7 +173,7 @@ class Ok:
 
     def _discussions_get(self, exchange: Exchange) -> dict[str, Any]:
         entry = self._discussion(exchange)
-        live = entry.live_comments()
+        live, group = entry.live_comments(), entry.community
         title = entry.text.split("\n")[0][:256]
         return {
             "discussion": {
@@ -185,7 +183,7 @@ class Ok:
                 "last_user_access_date": _moscow(exchange.at),
                 "like_count": entry.likes,
                 "liked_it": False,
-                "message": f"Topic in the {{group:{entry.community.number}}}{entry.community.title}{{group}} group",
+                "message": f"Topic in the {{group:{group.number}}}{group.title}{{group}} group",
                 "new_comments_count": 0,
                 "object_id": entry.key,
                 "object_type": "GROUP_TOPIC",
@@ -198,7 +196,7 @@ class Ok:
         }
 
     def _discussions_get_comments(self, exchange: Exchange) -> dict[str, Any]:
-        """`anchor` FIRST walks forward from the oldest, LAST back from the newest, else goes on from an anchor."""
+        """FIRST walks forward from the oldest, LAST back from the newest, an anchor goes on from there."""
         entry = self._discussion(exchange)
         asked, anchor = exchange.parameters, exchange.parameters.get("anchor") or "LAST"
         forward = asked.get("direction", "FORWARD" if anchor == "FIRST" else "BACKWARD") == "FORWARD"
@@ -227,10 +225,17 @@ class Ok:
         if entry is None:
             raise Refusal(300, MESSAGES[300])
         return {
-            "topic_id": entry.key, "renderings": entry.views, "reach": entry.views, "likes": entry.likes,
-            "comments": len(entry.live_comments()), "reshares": entry.reposts, "engagement": entry.likes + entry.reposts,
-            "link_clicks": 0, "hides_from_feed": 0, "complaints": 0,
-        }  # fmt: skip
+            "topic_id": entry.key,
+            "renderings": entry.views,
+            "reach": entry.views,
+            "likes": entry.likes,
+            "comments": len(entry.live_comments()),
+            "reshares": entry.reposts,
+            "engagement": entry.likes + entry.reposts,
+            "link_clicks": 0,
+            "hides_from_feed": 0,
+            "complaints": 0,
+        }
 
     def _url_get_info(self, exchange: Exchange) -> dict[str, Any]:
         name = exchange.parameters.get("url", "").rstrip("/").rpartition("/")[2]
@@ -291,12 +296,18 @@ class Ok:
             raise Refusal(10, MESSAGES[10])
         attachment = self._attachment(exchange.parameters.get("attachment", ""))
         text, photos, more = self._contents(attachment)
-        author = group.author if str(attachment.get("onBehalfOfGroup", "")).lower() == "true" else None
+        is_group = str(attachment.get("onBehalfOfGroup", "")).lower() == "true"
         at_ms = attachment.get("publishAtMs")
         entry = self._world.write_post(
-            group, author or Author(number=OFFICER_ID, name="Сотрудник Практикант"), text, exchange.at, photos=photos,
-            more=more, is_ours=True, publish_at=datetime.fromtimestamp(int(at_ms) / 1000, UTC) if at_ms else None,
-        )  # fmt: skip
+            group,
+            (group.author if is_group else None) or OFFICER,
+            text,
+            exchange.at,
+            photos=photos,
+            more=more,
+            is_ours=True,
+            publish_at=datetime.fromtimestamp(int(at_ms) / 1000, UTC) if at_ms else None,
+        )
         if str(attachment.get("disableComments", "")).lower() == "true":
             entry.more["comments_open"] = False
         return entry.key
@@ -371,7 +382,7 @@ class Ok:
         if asked.get("as_admin") == "true" and entry.community.more.get("ours") is False:
             raise Refusal(50, "NOT_ADMIN : Caller is not an administrator of the group")
         author = entry.community.author if asked.get("as_admin") == "true" else None
-        author = author or Author(number=OFFICER_ID, name="Сотрудник Практикант")
+        author = author or OFFICER
         return self._world.write_comment(entry, author, text, exchange.at, parent=parent, is_ours=True).key
 
     def _delete_discussion_comment(self, exchange: Exchange) -> bool:

@@ -1,4 +1,4 @@
-"""The practice scenario: invented posts happen on the twins as if now, with a fortnight of history and bursts."""
+"""The practice scenario: invented posts happen on the twins as if now, with history and bursts."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _bursts() -> Iterator[Line]:
 
 
 def history(now: datetime) -> list[tuple[datetime, Line]]:
-    """The fortnight before today with its real hours, oldest first: about 400 texts, none later than yesterday."""
+    """The fortnight before today with its real hours, oldest first: about 400 texts, the last yesterday."""
     past = [(line, at) for name, line, at in _posts() if name == "history"]
     last_day = max(at for _, at in past).astimezone(ZONE).date()
     shift = timedelta(days=(now.astimezone(ZONE).date() - last_day).days - 1)
@@ -131,9 +131,14 @@ def _posts() -> tuple[tuple[str, Line, datetime], ...]:
 
 def _read(row: dict[str, Any]) -> tuple[str, Line, datetime]:
     line = Line(
-        key=row["key"], network=Network(row["network"]), address=row["address"], text=row["text"], author=row["author"],
-        parent=row.get("parent"), story=row.get("story"),
-    )  # fmt: skip
+        key=row["key"],
+        network=Network(row["network"]),
+        address=row["address"],
+        text=row["text"],
+        author=row["author"],
+        parent=row.get("parent"),
+        story=row.get("story"),
+    )
     return row["set"], line, datetime.fromisoformat(row["at"])
 
 
@@ -211,7 +216,7 @@ class Scenario:
 
     def _say(self, line: Line, at: datetime) -> None:
         parent = self._said.get(line.parent) if line.parent else None
-        facts = (
+        facts: dict[str, Any] = (
             {} if parent else {"views": self._chance.randint(20, 400), "likes": self._chance.randint(0, 9)}
         )
         said = self._twin.say(
@@ -229,7 +234,7 @@ class Scenario:
 
 
 def build_places(twin: Twin) -> None:
-    """The communities of sources.yaml: on Telegram every channel has a discussion group; our bot is in its own."""
+    """The communities of sources.yaml; a Telegram channel has a discussion group, our bot is in its own."""
     for place in places():
         facts: dict[str, Any] = {"title": place.title}
         if place.network is Network.TELEGRAM:

@@ -1,4 +1,4 @@
-"""What a desk holds on the practice stand: sources, official pages, people with open passwords, a few publications."""
+"""What a desk holds on the practice stand: sources, official pages, people, a few publications."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def _add_publications(desk: Desk, pages: list[Page], at: datetime) -> None:
     )
     review = _publication(
         "practice-review", "Ёлка", at, timedelta(days=3),
-        {vk: Message(text=tree, photo=photo, photo_alt="Ёлка у дома культуры"), ok: Message(text=tree)},
+        {vk: Message(text=tree, photo=photo, photo_alt="Вечер над лесом"), ok: Message(text=tree)},
     )  # fmt: skip
     soon = _publication(
         "practice-soon", "Промывка сетей", at, timedelta(hours=2),
@@ -167,7 +167,10 @@ def _add_publications(desk: Desk, pages: list[Page], at: datetime) -> None:
     )  # fmt: skip
     tomorrow = _publication(
         "practice-tomorrow", "Приём граждан", at, timedelta(days=1),
-        {vk: Message(text=reception, photo=photo, photo_alt="Здание администрации"), telegram: Message(text=reception)},
+        {
+            vk: Message(text=reception, photo=photo, photo_alt="Вечер над лесом"),
+            telegram: Message(text=reception),
+        },
     )  # fmt: skip
     _keep(desk, draft, at, submit=False, approve=False)
     _keep(desk, review, at, submit=True, approve=False)

@@ -1,4 +1,4 @@
-"""What all practice networks share: world, clock, limits, faults, the list of calls, and the way of one call."""
+"""What all practice networks share: world, clock, limits, faults, calls, and the way of one call."""
 
 from __future__ import annotations
 

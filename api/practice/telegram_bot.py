@@ -1,4 +1,4 @@
-"""Telegram's Bot API: posting into channels and their discussion groups, updates, automatic forwards, limits."""
+"""Telegram's Bot API: posting into channels and their groups, updates, automatic forwards, limits."""
 
 from __future__ import annotations
 
@@ -127,12 +127,15 @@ class TelegramBot:
                 "accent_color_id": 1,
                 "max_reaction_count": 11,
                 "accepted_gift_types": {
-                    "unlimited_gifts": True, "limited_gifts": True, "unique_gifts": True, "premium_subscription": False,
+                    "unlimited_gifts": True,
+                    "limited_gifts": True,
+                    "unique_gifts": True,
+                    "premium_subscription": False,
                     "gifts_from_channels": False,
                 },
                 "active_usernames": [chat.address],
                 "description": str(chat.more.get("description", "")),
-            }  # fmt: skip
+            }
             linked = chat.discussion or chat.channel
             return full | ({"linked_chat_id": chat_id(linked)} if linked else {})
 
@@ -145,7 +148,8 @@ class TelegramBot:
             return {"status": "member", "user": self._bot_user()}
         rights = (
             "can_be_edited can_manage_chat can_delete_messages can_manage_video_chats can_restrict_members "
-            "can_promote_members can_change_info can_invite_users can_post_stories can_edit_stories can_delete_stories"
+            "can_promote_members can_change_info can_invite_users can_post_stories can_edit_stories "
+            "can_delete_stories"
         )
         member: dict[str, Any] = {"status": "administrator", "user": self._bot_user(), "is_anonymous": False}
         member |= dict.fromkeys(rights.split(), False) | {
@@ -172,9 +176,11 @@ class TelegramBot:
             with self._world.lock:
                 if mine != self._poll:
                     raise Refusal(
-                        409, "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running",
+                        409,
+                        "Conflict: terminated by other getUpdates request; "
+                        "make sure that only one bot instance is running",
                         status=409,
-                    )  # fmt: skip
+                    )
                 if seen != (
                     seen := self._world.newest_event
                 ):  # the whole line is read anew only when it grew
@@ -356,7 +362,10 @@ class TelegramBot:
             "date": _unix(entry.at),
             "chat": _chat_object(group),
             "forward_origin": {
-                "type": "channel", "date": _unix(entry.at), "chat": _chat_object(channel), "message_id": entry.number,
+                "type": "channel",
+                "date": _unix(entry.at),
+                "chat": _chat_object(channel),
+                "message_id": entry.number,
             },
             "is_automatic_forward": True,
         }  # fmt: skip
@@ -365,10 +374,15 @@ class TelegramBot:
     def _comment(self, comment: Comment) -> dict[str, Any]:
         group, entry = comment.post.community.discussion, comment.post
         assert group is not None  # noqa: S101 a comment stands in a linked group
-        above = self._forwarded(entry) if comment.parent is None else {
-            "message_id": comment.parent.number, "date": _unix(comment.parent.at), "chat": _chat_object(group),
-            "from": self._user(comment.parent.author), "text": comment.parent.text,
-        }  # fmt: skip
+        above = self._forwarded(entry)
+        if comment.parent is not None:
+            above = {
+                "message_id": comment.parent.number,
+                "date": _unix(comment.parent.at),
+                "chat": _chat_object(group),
+                "from": self._user(comment.parent.author),
+                "text": comment.parent.text,
+            }
         message: dict[str, Any] = {
             "message_id": comment.number,
             "message_thread_id": entry.more["forwarded_as"],

@@ -1,4 +1,4 @@
-"""The practice stand as one object: real sockets on 127.0.0.1, a network a path prefix, a world to write into."""
+"""The practice stand as one object: real sockets on 127.0.0.1, a network a prefix, a world to write into."""
 
 from __future__ import annotations
 
@@ -80,10 +80,10 @@ class StandingPost:
 class Twin:
     """Local twins of VK, OK, Telegram, MAX and a news site.
 
-    `with Twin() as twin:` serves on a free port until the block ends; without `with`, call `start` and `stop`.
-    `limits=False` switches off rate limits and quotas; a `Limits` sets other numbers. `clock` tells the time of
-    new posts and of the limits. `store` is a file that keeps the world over restarts (see `save`). Every method
-    may be called from any thread.
+    `with Twin() as twin:` serves on a free port until the block ends; without `with`, call `start` and
+    `stop`. `limits=False` switches off rate limits and quotas; a `Limits` sets other numbers. `clock` tells
+    the time of new posts and of the limits. `guid_window` is how long VK remembers a guid (not at all).
+    `store` is a file that keeps the world over restarts (see `save`). Any method, from any thread.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class Twin:
             listener = socket.create_server(("127.0.0.1", self._port))
         except OSError as error:
             raise Unavailable(
-                f"Порт {self._port} для учебных сетей занят: остановите другой стенд или выберите другой порт."
+                f"Порт {self._port} для учебных сетей занят: остановите другой стенд или смените порт."
             ) from error
         self._stand.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         self._stand.closing.clear()
@@ -240,7 +240,7 @@ class Twin:
         photos: tuple[Photo, ...],
         more: dict[str, Any],
     ) -> Entry:
-        facts = {
+        facts: dict[str, Any] = {
             name: more.pop(name)
             for name in ("number", "likes", "views", "reposts", "is_pinned")
             if name in more
@@ -371,7 +371,7 @@ def _standing(entry: Entry) -> StandingPost:
                 is_ours=c.is_ours,
                 is_official=c.author.community is entry.community,
                 reply_to=c.parent.id if c.parent else None,
-            )  # fmt: skip
+            )
             for c in entry.live_comments()
         ),
         is_edited=entry.edited_at is not None,
@@ -421,7 +421,7 @@ class _Server:
 
 
 def serve(port: int, *, store: Path | None = None, seed: int = 1) -> None:
-    """The practice networks alone, until a signal: what `mcu practice` runs. Raises Unavailable: port taken."""
+    """The practice networks alone, until a signal: what `mcu practice` runs. Raises Unavailable."""
     from api.practice.scenario import open_stand  # the scenario knows the twin, not the other way round
 
     stop = threading.Event()

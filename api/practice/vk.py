@@ -1,4 +1,4 @@
-"""VK as API 5.199 answers it: walls, comments with threads, search, boards, execute, posting, photos, Long Poll."""
+"""VK as API 5.199 answers it: walls, comments, search, boards, execute, posting, photos, Long Poll."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,16 +18,15 @@ from starlette.routing import Route
 from api.practice.exchange import Exchange, Refusal, Reply, json_reply
 from api.practice.faults import Fault, FaultKind
 from api.practice.stand import Stand
+from api.practice.vk_objects import OFFICER, VkObjects, parents_of, replies_of, unix, updated_at, user
 from api.practice.vkscript import CannotCompile, read_script
-from api.practice.world import Access, Author, Change, Comment, Community, Entry, Event, Photo
+from api.practice.world import Access, Author, Change, Comment, Community, Entry, Photo
 from index.domain.post import Network
 
 USER_TOKEN = "practice-vk-user"  # noqa: S105 the stand's invented tokens
 SERVICE_TOKEN = "practice-vk-service"  # noqa: S105
 GROUP_TOKEN = "practice-vk-group"  # noqa: S105 followed by -<number of the community>
-OFFICER_ID = 1_000_001  #: the user the user token belongs to
 
-SIZES = (("s", 75), ("m", 130), ("x", 604), ("y", 807), ("z", 1080), ("w", 2560))
 MAX_TEXT = 16_000
 MESSAGES = {
     1: "Unknown error occurred",
@@ -98,6 +97,7 @@ class Vk:
     def __init__(self, stand: Stand) -> None:
         self._stand = stand
         self._world = stand.world
+        self._objects = VkObjects(stand)
         self._uploads: dict[str, tuple[bytes, str]] = {}
         self._guids: dict[tuple[int, str], tuple[datetime, int]] = {}
         self._methods: dict[str, Callable[[Exchange], Any]] = {
@@ -221,8 +221,10 @@ class Vk:
             case FaultKind.BANNED:
                 return Refusal(5, MESSAGES[5])
         code = int(fault.code or 1)
-        more = {"redirect_uri": f"{self._stand.base_url}/vk/activation"} if code == 17 else {}
-        return Refusal(code, MESSAGES.get(code, f"Error {code}"), **more)
+        refusal = Refusal(code, MESSAGES.get(code, f"Error {code}"))
+        if code == 17:
+            refusal.more["redirect_uri"] = f"{self._stand.base_url}/vk/activation"
+        return refusal
 
     # execute ----------------------------------------------------------------------------------------------
 
@@ -282,7 +284,10 @@ class Vk:
             entries = []
         entries.sort(key=lambda e: e.is_pinned, reverse=True)
         shown = entries[offset : offset + count]
-        answer: dict[str, Any] = {"count": len(entries), "items": [self._post(e, exchange) for e in shown]}
+        answer: dict[str, Any] = {
+            "count": len(entries),
+            "items": [self._objects.post(e, exchange.at) for e in shown],
+        }
         if offset + count < len(entries):
             answer["next_from"] = str(offset + count)
         return answer | self._extended(exchange, shown)
@@ -310,7 +315,9 @@ class Vk:
             )
             if entry is not None and wall is not None and wall.access is Access.OPEN:
                 found.append(entry)
-        return {"items": [self._post(e, exchange) for e in found]} | self._extended(exchange, found)
+        return {"items": [self._objects.post(e, exchange.at) for e in found]} | self._extended(
+            exchange, found
+        )
 
     def _wall_get_comments(self, exchange: Exchange) -> dict[str, Any]:
         wall, entry = self._wall(exchange), self._post_of(exchange, "post_id")
@@ -322,10 +329,11 @@ class Vk:
         first = next((i for i, c in enumerate(level) if c.number == start), 0) if start else 0
         first += _number(exchange, "offset", 0)
         shown = level[first : first + min(_number(exchange, "count", 20), 100)]
+        likes = _flag(exchange, "need_likes")
         threads = 0 if parent else min(_number(exchange, "thread_items_count", 0), 10)
         return {
             "count": len(entry.live_comments()) if not parent else len(level),
-            "items": [self._comment(c, exchange, threads=threads) for c in shown],
+            "items": [self._objects.comment(c, with_likes=likes, threads=threads) for c in shown],
             "current_level_count": len(level),
             "can_post": True,
             "show_reply_button": True,
@@ -339,14 +347,14 @@ class Vk:
         if parent:
             level = [c for c in entry.comments if c.parent and c.root.number == parent and not c.is_deleted]
         else:
-            level = [c for c in entry.comments if not c.parent and (not c.is_deleted or _replies(c))]
+            level = [c for c in entry.comments if not c.parent and (not c.is_deleted or replies_of(c))]
         return sorted(level, key=lambda c: c.number, reverse=sort == "desc")
 
     def _wall_get_comment(self, exchange: Exchange) -> dict[str, Any]:
         wall, number = self._wall(exchange), _number(exchange, "comment_id", 0)
         for entry in wall.entries.values():
             if comment := self._stand.comment(entry, number):
-                found = [self._comment(comment, exchange, threads=0)]
+                found = [self._objects.comment(comment)]
                 return {"items": found, "can_post": True} | self._extended(exchange, [comment])
         raise Refusal(100, f"{MESSAGES[100]}: comment_id is incorrect")
 
@@ -371,7 +379,7 @@ class Vk:
         offset = int(place) if place.isdigit() else 0
         shown = reachable[offset : offset + count]
         answer: dict[str, Any] = {
-            "items": [self._post(e, exchange) for e in shown],
+            "items": [self._objects.post(e, exchange.at) for e in shown],
             "count": len(reachable),
             "total_count": len(found),
         }
@@ -384,40 +392,20 @@ class Vk:
         found = [e for e in wall.standing(exchange.at) if matches(_searched(e))]
         offset = _number(exchange, "offset", 0)
         shown = found[offset : offset + min(_number(exchange, "count", 20), 100)]
-        return {"count": len(found), "items": [self._post(e, exchange) for e in shown]} | self._extended(
-            exchange, shown
-        )
+        return {
+            "count": len(found),
+            "items": [self._objects.post(e, exchange.at) for e in shown],
+        } | self._extended(exchange, shown)
 
     def _board_get_topics(self, exchange: Exchange) -> dict[str, Any]:
         group = self._group(exchange)
         topics = [e for e in group.standing(exchange.at) if e.more.get("board")]
-        topics.sort(key=_updated, reverse=_number(exchange, "order", 1) > 0)
+        topics.sort(key=updated_at, reverse=_number(exchange, "order", 1) > 0)
         offset = _number(exchange, "offset", 0)
         shown = topics[offset : offset + min(_number(exchange, "count", 40), 100)]
-        items = [self._topic(e, _number(exchange, "preview", 0)) for e in shown]
+        items = [self._objects.topic(e, _number(exchange, "preview", 0)) for e in shown]
         answer = {"count": len(topics), "items": items, "default_order": 1, "can_add_topics": 0}
         return answer | self._extended(exchange, shown)
-
-    @staticmethod
-    def _topic(entry: Entry, preview: int) -> dict[str, Any]:
-        live = entry.live_comments()
-        last = live[-1] if live else None
-        topic: dict[str, Any] = {
-            "id": entry.number,
-            "title": str(entry.more["board"]),
-            "created": _unix(entry.at),
-            "created_by": entry.author.number,
-            "updated": _unix(_updated(entry)),
-            "updated_by": last.author.number if last else entry.author.number,
-            "is_closed": 0,
-            "is_fixed": int(entry.is_pinned),
-            "comments": len(live) + 1,
-        }
-        if preview & 1:
-            topic["first_comment"] = html.escape(entry.text, quote=False)
-        if preview & 2:
-            topic["last_comment"] = html.escape(last.text if last else entry.text, quote=False)
-        return topic
 
     def _board_get_comments(self, exchange: Exchange) -> dict[str, Any]:
         topic = self._stand.entry(self._group(exchange), _number(exchange, "topic_id", 0), at=exchange.at)
@@ -433,7 +421,7 @@ class Vk:
             {
                 "id": c.number,
                 "from_id": c.author.number,
-                "date": _unix(c.at),
+                "date": unix(c.at),
                 "text": html.escape(c.text, quote=False),
             }
             for c in shown
@@ -449,7 +437,7 @@ class Vk:
         if not groups:
             raise Refusal(100, f"{MESSAGES[100]}: group_ids is invalid")
         return {
-            "groups": [self._group_object(g, exchange.parameters.get("fields", "")) for g in groups],
+            "groups": [self._objects.group(g, exchange.parameters.get("fields", "")) for g in groups],
             "profiles": [],
         }
 
@@ -458,7 +446,7 @@ class Vk:
         found = [g for g in self._world.of(Network.VK) if matches(g.title)]
         offset = _number(exchange, "offset", 0)
         shown = found[offset : offset + _number(exchange, "count", 20)]
-        return {"count": len(found), "items": [self._group_object(g) for g in shown]}
+        return {"count": len(found), "items": [self._objects.group(g) for g in shown]}
 
     def _groups_get_token_permissions(self, exchange: Exchange) -> dict[str, Any]:
         rights = {
@@ -475,10 +463,10 @@ class Vk:
     def _users_get(self, exchange: Exchange) -> list[dict[str, Any]]:
         asked = exchange.parameters.get("user_ids", "")
         if not asked and self._letter(exchange.token) == "u":
-            return [_user_object(Author(number=OFFICER_ID, name="Сотрудник Практикант"))]
+            return [user(OFFICER)]
         numbers = {int(name) for name in asked.split(",") if name.strip().isdigit()}
         known = {a.number: a for (network, _), a in self._world.authors.items() if network is Network.VK}
-        return [_user_object(known[n]) for n in sorted(numbers) if n in known]
+        return [user(known[n]) for n in sorted(numbers) if n in known]
 
     def _resolve_screen_name(self, exchange: Exchange) -> Any:
         found = self._world.find(Network.VK, _text(exchange, "screen_name"))
@@ -491,7 +479,7 @@ class Vk:
         return {
             "upload_url": f"{self._stand.base_url}/vk/upload?gid={group.number}",
             "album_id": -14,
-            "user_id": OFFICER_ID,
+            "user_id": OFFICER.number,
             "group_id": group.number,
         }
 
@@ -517,8 +505,8 @@ class Vk:
         photo = self._world.add_photo(uploaded[0], mime=uploaded[1])
         if not photo.width:
             raise Refusal(129, MESSAGES[129])
-        owner = -_number(exchange, "group_id", 0) or OFFICER_ID
-        return [self._photo_object(photo, owner, _unix(exchange.at))]
+        owner = -_number(exchange, "group_id", 0) or OFFICER.number
+        return [self._objects.photo(photo, owner, unix(exchange.at))]
 
     def _wall_post(self, exchange: Exchange) -> dict[str, Any]:
         wall, message = self._wall(exchange), exchange.parameters.get("message", "")
@@ -538,12 +526,7 @@ class Vk:
             f"vk:posts:{wall.number}", at=exchange.at, limit=limits.vk_posts_per_day
         ):
             raise Refusal(214, f"{MESSAGES[214]}: you can only add {limits.vk_posts_per_day} posts a day")
-        author = (
-            wall.author
-            if _flag(exchange, "from_group")
-            else Author(number=OFFICER_ID, name="Сотрудник Практикант")
-        )
-        assert author is not None
+        author = (wall.author if _flag(exchange, "from_group") else None) or OFFICER
         entry = self._world.write_post(
             wall, author, message, exchange.at, photos=photos, is_ours=True, publish_at=publish_at,
             more={"link": link} if link else {},
@@ -632,14 +615,14 @@ class Vk:
         comment = self._world.write_comment(
             entry, self._comment_author(exchange), message, exchange.at, parent=parent, is_ours=True
         )
-        return {"comment_id": comment.number, "parents_stack": _parents(comment)}
+        return {"comment_id": comment.number, "parents_stack": parents_of(comment)}
 
     def _comment_author(self, exchange: Exchange) -> Author:
         speaker = _number(exchange, "from_group", 0)
         if self._letter(exchange.token) == "g":
             speaker = int(exchange.token.removeprefix(f"{GROUP_TOKEN}-"))
         if not speaker:
-            return Author(number=OFFICER_ID, name="Сотрудник Практикант")
+            return OFFICER
         group = self._world.find(Network.VK, str(speaker))
         if group is None or group.author is None:
             raise Refusal(100, f"{MESSAGES[100]}: from_group is incorrect")
@@ -703,191 +686,8 @@ class Vk:
             raise Refusal(15, f"{MESSAGES[15]}: post was not found or was deleted")
         return entry
 
-    # objects ----------------------------------------------------------------------------------------------
-
-    def _post(self, entry: Entry, exchange: Exchange) -> dict[str, Any]:
-        """A `wall_wallpost_full` with the fields of a real answer of 2025."""
-        waiting = entry.publish_at is not None and entry.publish_at > exchange.at
-        post: dict[str, Any] = {
-            "inner_type": "wall_wallpost",
-            "donut": {"is_donut": False},
-            "comments": {
-                "can_post": int(entry.more.get("comments_open", entry.community.comments_open)),
-                "can_view": 1,
-                "count": len(entry.live_comments()),
-                "groups_can_post": True,
-            },
-            "marked_as_ads": int(bool(entry.more.get("is_advert"))),
-            "hash": hashlib.sha256(entry.id.encode()).hexdigest()[:28],
-            "type": "post",
-            "attachments": self._attachment_objects(entry),
-            "date": _unix(entry.publish_at or entry.at),
-            "from_id": entry.author.number,
-            "id": entry.number,
-            "is_favorite": False,
-            "likes": {
-                "can_like": 1,
-                "count": entry.likes,
-                "user_likes": 0,
-                "can_publish": 1,
-                "repost_disabled": False,
-            },
-            "reaction_set_id": "reactions",
-            "owner_id": -entry.community.number,
-            "post_source": {"type": "api" if entry.is_ours else "vk"},
-            "post_type": "postpone" if waiting else "post",
-            "reposts": {"count": entry.reposts, "user_reposted": 0},
-            "text": html.escape(entry.text, quote=False),
-        }
-        if entry.views:
-            post["views"] = {"count": entry.views}
-        if entry.edited_at:
-            post["edited"] = _unix(entry.edited_at)
-        if entry.is_pinned:
-            post["is_pinned"] = 1
-        if signer := entry.more.get("signer"):
-            post["signer_id"] = self._world.author(Network.VK, signer).number
-        if geo := entry.more.get("geo"):
-            post["geo"] = {"type": "point", "coordinates": geo}
-        if entry.origin is not None:
-            post["copy_history"] = [self._post(entry.origin, exchange)]
-        return post
-
-    def _attachment_objects(self, entry: Entry) -> list[dict[str, Any]]:
-        owner, date = -entry.community.number, _unix(entry.at)
-        found: list[dict[str, Any]] = [
-            {
-                "type": "photo",
-                "photo": self._photo_object(photo, owner, date) | {"post_id": entry.number},
-                "style": "full",
-            }
-            for photo in entry.photos
-        ]
-        if link := entry.more.get("link"):
-            found.append(
-                {
-                    "type": "link",
-                    "link": {"url": link, "title": entry.more.get("link_title", link), "description": ""},
-                }
-            )
-        if poll := entry.more.get("poll"):
-            found.append({"type": "poll", "poll": _poll_object(poll, entry)})
-        if video := entry.more.get("video"):
-            found.append({"type": "video", "video": {
-                "id": entry.number, "owner_id": owner, "title": video, "description": "", "duration": 31, "date": date,
-                "comments": 0, "views": 12, "type": "video", "access_key": "practice",
-            }})  # fmt: skip
-        return found
-
-    def _photo_object(self, photo: Photo, owner: int, date: int) -> dict[str, Any]:
-        width, height, url = photo.width or 640, photo.height or 480, self._stand.photo_url(photo)
-        sizes = [
-            {
-                "height": max(1, min(edge, width) * height // width),
-                "type": name,
-                "width": min(edge, width),
-                "url": url,
-            }
-            for name, edge in SIZES
-        ]
-        return {
-            "album_id": -8,
-            "date": date,
-            "id": photo.number,
-            "owner_id": owner,
-            "access_key": "practice",
-            "sizes": sizes,
-            "text": photo.alt,
-            "user_id": OFFICER_ID,
-            "web_view_token": "practice",
-            "has_tags": False,
-            "orig_photo": {"height": height, "type": "base", "url": url, "width": width},
-        }
-
-    def _comment(self, comment: Comment, exchange: Exchange, *, threads: int) -> dict[str, Any]:
-        replies = _replies(comment)
-        thread: dict[str, Any] = {
-            "count": len(replies),
-            "items": [self._comment(c, exchange, threads=0) for c in replies[:threads]],
-            "can_post": True,
-            "show_reply_button": True,
-            "groups_can_post": True,
-        }
-        if comment.is_deleted:  # VK leaves no author, no text, no post
-            return {
-                "id": comment.number,
-                "parents_stack": [],
-                "date": _unix(comment.at),
-                "thread": thread,
-                "deleted": True,
-            }
-        shown: dict[str, Any] = {
-            "id": comment.number,
-            "from_id": comment.author.number,
-            "date": _unix(comment.at),
-            "text": html.escape(comment.text, quote=False),
-            "post_id": comment.post.number,
-            "owner_id": -comment.post.community.number,
-            "parents_stack": _parents(comment),
-        }
-        if _flag(exchange, "need_likes"):
-            shown["likes"] = {
-                "can_like": 1,
-                "count": comment.likes,
-                "user_likes": 0,
-                "can_like_by_group": 0,
-                "author_liked": False,
-            }
-        if comment.parent is not None:
-            shown["reply_to_user"] = comment.parent.author.number
-            shown["reply_to_comment"] = comment.parent.number
-        else:
-            shown["thread"] = thread
-        if comment.author.community is comment.post.community:
-            shown["is_from_post_author"] = True
-        return shown
-
-    def _extended(self, exchange: Exchange, shown: Iterable[Entry | Comment]) -> dict[str, Any]:
-        if not _flag(exchange, "extended"):
-            return {}
-        people: dict[int, Author] = {}
-        groups: dict[int, Community] = {}
-        for item in shown:
-            community = item.community if isinstance(item, Entry) else item.post.community
-            groups[community.number] = community
-            if item.author.community is not None:
-                groups[item.author.community.number] = item.author.community
-            else:
-                people[item.author.number] = item.author
-        return {
-            "profiles": [_user_object(a) for a in people.values()],
-            "groups": [self._group_object(g) for g in groups.values()],
-        }
-
-    def _group_object(self, group: Community, fields: str = "") -> dict[str, Any]:
-        picture = f"{self._stand.base_url}/photos/none"
-        shown: dict[str, Any] = {
-            "id": group.number,
-            "name": group.title,
-            "screen_name": group.address,
-            "is_closed": int(group.access is Access.CLOSED),
-            "type": "group",
-            "is_admin": 0,
-            "is_member": 0,
-            "is_advertiser": 0,
-            "photo_50": picture,
-            "photo_100": picture,
-            "photo_200": picture,
-        }
-        if group.access is Access.BLOCKED:
-            shown["deactivated"] = "banned"
-        if "can_post" in fields:
-            shown["can_post"] = int(group.more.get("ours", True))
-        if "members_count" in fields:
-            shown["members_count"] = group.members
-        if "description" in fields:
-            shown["description"] = str(group.more.get("description", ""))
-        return shown
+    def _extended(self, exchange: Exchange, shown: Sequence[Entry | Comment]) -> dict[str, Any]:
+        return self._objects.named(shown) if _flag(exchange, "extended") else {}
 
     # Long Poll --------------------------------------------------------------------------------------------
 
@@ -918,57 +718,12 @@ class Vk:
                 updates = [
                     u
                     for event in events
-                    if event.entry.community is group and (u := self._update(event, exchange))
+                    if event.entry.community is group and (u := self._objects.update(event))
                 ]
                 newest = ts + len(events)
             if updates or asyncio.get_running_loop().time() >= stop or self._stand.closing.is_set():
                 return json_reply({"ts": str(newest), "updates": updates})
             await asyncio.sleep(0.05)
-
-    def _update(self, event: Event, exchange: Exchange) -> dict[str, Any] | None:
-        group, entry, comment = event.entry.community, event.entry, event.comment
-        if entry.more.get("board"):
-            return None
-        wrapped: dict[str, Any]
-        if comment is None:
-            if event.change is not Change.POSTED or entry.is_deleted:
-                return None  # VK tells of new posts only
-            kind = "wall_post_new"
-            wrapped = {
-                "id": entry.number, "from_id": entry.author.number, "owner_id": -group.number, "date": _unix(entry.at),
-                "marked_as_ads": 0, "post_type": "post", "text": html.escape(entry.text, quote=False), "can_edit": 1,
-                "created_by": entry.author.number, "can_delete": 1, "comments": {"count": 0},
-            }  # fmt: skip
-        elif event.change is Change.DELETED:
-            kind = "wall_reply_delete"
-            wrapped = {
-                "owner_id": -group.number,
-                "id": comment.number,
-                "deleter_id": OFFICER_ID,
-                "post_id": entry.number,
-            }
-        else:
-            kind = "wall_reply_new" if event.change is Change.COMMENTED else "wall_reply_edit"
-            wrapped = {
-                "id": comment.number, "from_id": comment.author.number, "date": _unix(comment.at),
-                "text": html.escape(comment.text, quote=False), "post_owner_id": -group.number, "post_id": entry.number,
-            }  # fmt: skip
-        event_id = hashlib.sha256(f"{event.serial}".encode()).hexdigest()[:40]
-        return {"group_id": group.number, "type": kind, "event_id": event_id, "v": "5.199", "object": wrapped}
-
-
-def _replies(comment: Comment) -> list[Comment]:
-    """Live replies of a top comment's thread, oldest first; VK threads have one level."""
-    return [c for c in comment.post.comments if c.parent and c.root is comment and not c.is_deleted]
-
-
-def _parents(comment: Comment) -> list[int]:
-    return [] if comment.parent is None else [comment.root.number]
-
-
-def _updated(entry: Entry) -> datetime:
-    live = entry.live_comments()
-    return live[-1].at if live else entry.at
 
 
 def _searched(entry: Entry) -> str:
@@ -990,29 +745,8 @@ def _matcher(query: str) -> Callable[[str], bool]:
     return matches
 
 
-def _poll_object(poll: dict[str, Any], entry: Entry) -> dict[str, Any]:
-    answers = [{"id": i + 1, "text": text, "votes": 0, "rate": 0} for i, text in enumerate(poll["answers"])]
-    return {
-        "id": entry.number, "owner_id": -entry.community.number, "question": poll["question"], "answers": answers,
-        "votes": 0, "created": _unix(entry.at), "anonymous": True, "multiple": False, "closed": False, "answer_ids": [],
-        "end_date": 0, "is_board": False, "can_edit": False, "can_vote": True, "can_report": False, "can_share": True,
-        "embed_hash": "practice", "author_id": entry.author.number, "disable_unvote": False,
-    }  # fmt: skip
-
-
-def _user_object(author: Author) -> dict[str, Any]:
-    first, _, last = author.name.partition(" ")
-    return {
-        "id": author.number, "first_name": first, "last_name": last, "can_access_closed": True, "is_closed": False,
-    }  # fmt: skip
-
-
 def _poll_key(group: Community) -> str:
     return hashlib.sha256(f"longpoll{group.number}".encode()).hexdigest()[:40]
-
-
-def _unix(moment: datetime) -> int:
-    return int(moment.timestamp())
 
 
 def _text(exchange: Exchange, name: str) -> str:

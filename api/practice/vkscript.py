@@ -1,4 +1,4 @@
-"""The small part of VKScript that batches calls: `return [API.a({...}), API.b({...})];` and variables of calls."""
+"""The part of VKScript that batches calls: `return [API.a({...}), API.b({...})];` and variables."""
 
 from __future__ import annotations
 

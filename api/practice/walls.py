@@ -9,11 +9,11 @@ from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, PackageLoader, select_autoescape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from api.practice.pages import page
 from api.practice.stand import Stand
 from api.practice.world import Comment, Community, Entry
 from index.domain.post import Network
@@ -47,9 +47,6 @@ class Walls:
     def __init__(self, stand: Stand) -> None:
         self._stand = stand
         self._world = stand.world
-        self._templates = Environment(
-            loader=PackageLoader("api.practice"), autoescape=select_autoescape(default=True), trim_blocks=True
-        )
 
     @property
     def routes(self) -> list[Route]:
@@ -62,8 +59,7 @@ class Walls:
     async def _index(self, request: Request) -> Response:
         with self._world.lock:
             networks = [(NETWORK_WORDS[network], self._rows(self._world.of(network))) for network in Network]
-        page = self._templates.get_template("walls_index.html")
-        return HTMLResponse(page.render(title="Учебные сети", networks=networks))
+        return HTMLResponse(page("walls_index.html", title="Учебные сети", networks=networks))
 
     def _rows(self, communities: Iterable[Community]) -> list[Row]:
         """Official pages first, then the liveliest; groups that only hold comments are left out."""
@@ -79,7 +75,7 @@ class Walls:
             official=bool(community.more.get("ours")),
             posts=len(entries),
             comments=len(comments),
-            ours=sum(item.is_ours for item in [*entries, *comments]),
+            ours=sum(e.is_ours for e in entries) + sum(c.is_ours for c in comments),
         )
 
     async def _wall(self, request: Request) -> Response:
@@ -90,12 +86,10 @@ class Walls:
                 return HTMLResponse("Такой учебной страницы нет.", status_code=404)
             entries = community.standing(self._stand.clock())
             posts = [self._post(entry) for entry in entries[:SHOWN]]
-        page = self._templates.get_template("walls_page.html")
         older = len(entries) if len(entries) > SHOWN else 0
+        network = NETWORK_WORDS[community.network]
         return HTMLResponse(
-            page.render(
-                title=community.title, network=NETWORK_WORDS[community.network], posts=posts, older=older
-            )
+            page("walls_page.html", title=community.title, network=network, posts=posts, older=older)
         )
 
     def _post(self, entry: Entry) -> dict[str, Any]:

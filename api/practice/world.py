@@ -6,7 +6,7 @@ import base64
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -106,7 +106,7 @@ class Comment:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Entry:
-    """A post on a wall, a topic, a channel message, an article. `more` holds rarer facts (poll, link, geo)."""
+    """A post on a wall, a topic, a channel message, an article. `more`: rarer facts (poll, link, geo)."""
 
     id: str
     number: int
@@ -197,7 +197,7 @@ class World:
         return self.serial
 
     def restore_counters(self, *, serial: int, newest_event: int) -> None:
-        """Go on counting where a kept world stopped, so that nobody's place in the events runs ahead of us."""
+        """Go on counting where a kept world stopped, so that nobody's place in the events is ahead of us."""
         self.serial, self._forgotten_events = serial, newest_event
 
     def clear(self) -> None:
@@ -280,6 +280,7 @@ class World:
         **facts: Any,
     ) -> Entry:
         """A new post; `number` overrides the network's counter (ids above 2³¹ and the like)."""
+        at = at.astimezone(UTC)
         number = community.take_number() if number is None else number
         key = entry_key(community, number)
         kind = "topic" if facts.get("more", {}).get("board") else ""
@@ -296,6 +297,7 @@ class World:
 
     def write_comment(self, entry: Entry, author: Author, text: str, at: datetime, **facts: Any) -> Comment:
         """A new comment; on VK it takes its number from the wall, on Telegram from the linked group."""
+        at = at.astimezone(UTC)
         if entry.community.network is Network.TELEGRAM and "forwarded_as" not in entry.more:
             self._link_group(entry)
         number = (entry.community.discussion or entry.community).take_number()

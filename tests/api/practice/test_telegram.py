@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from parsel import Selector
@@ -85,6 +86,12 @@ def test_a_message_has_its_parts_where_real_pages_have_them(twin: Twin, call: Ca
     assert message.css(".tgme_widget_message_from_author::text").get() == "Иван Черных"
     view = json.loads(base64.urlsafe_b64decode(message.attrib["data-view"] + "=="))
     assert view["p"] == 2
+
+
+def test_a_time_of_another_zone_is_written_in_utc(twin: Twin, call: Caller, channel: str) -> None:
+    twin.say("telegram", channel, "x", author=COMMUNITY, at=NOW.astimezone(ZoneInfo("Europe/Moscow")))
+    time = messages(call.tme(f"/s/{channel}"))[0].css(".tgme_widget_message_footer time::attr(datetime)")
+    assert time.get() == "2026-11-24T09:00:00+00:00"
 
 
 def test_real_pages_and_ours_share_their_classes(twin: Twin, call: Caller, channel: str) -> None:
