@@ -30,6 +30,7 @@ class Stage:
     name: str
     every: timedelta
     tick: Callable[[], Mapping[str, Any]]
+    drain: Callable[[], None]  #: all that is due now, for --once
     close: Callable[[], None] = lambda: None  #: gives back threads and connections
 
 
@@ -99,14 +100,13 @@ def start_ticks(service: Service, stages: list[Stage]) -> BackgroundScheduler:
 
 
 def run_alone(service: Service, stage: Stage, *, once: bool, stop: threading.Event) -> None:
-    """One stage in this process: `once` ticks until nothing is due, else until `stop` is set.
+    """One stage in this process: `once` drains what is due, else until `stop` is set.
 
     With `once` a ServiceError goes to the caller: the work failed.
     """
     try:
         if once:
-            while stage.tick() and not stop.is_set():
-                pass
+            stage.drain()
             return
         beating = Beating(service, stage)
         while not stop.is_set():

@@ -1,8 +1,9 @@
-"""The four stages as `api.run.Stage`s over an open service: what `mcu up` ticks and what `mcu crawl` and others run."""
+"""The stages as `api.run.Stage`s over an open service: what `mcu up` ticks and what each stage runs alone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -20,6 +21,8 @@ from publisher.metrics import measure
 from publisher.notices import check_keys
 from publisher.outbox import Outbox
 from publisher.reconcile import reconcile
+
+logger = logging.getLogger(__name__)
 
 CRAWL_EVERY = timedelta(seconds=1)
 CRAWL_PATIENCE = timedelta(seconds=5)  # a slow visit goes on by itself; the tick comes back
@@ -57,12 +60,15 @@ def crawl_stage(service: Service, *, only: Sequence[str] | None = None, replay: 
     crawler = new_crawler(service)
 
     def tick() -> Mapping[str, Any]:
-        if replay:
-            return _told(crawler.replay(service.now()), always=True)
         report = crawler.run_due(service.now(), only=only, patience=CRAWL_PATIENCE)
         return _told(report) if report.visited or report.running else {}
 
-    return Stage(name="crawl", every=CRAWL_EVERY, tick=tick, close=crawler.close)
+    def drain() -> None:
+        """Every due source once: those with a short interval are due again before the last one is read."""
+        report = crawler.replay(service.now()) if replay else crawler.run_due(service.now(), only=only)
+        logger.info("Crawled: %s", _told(report), extra={"action": "crawled"})
+
+    return Stage(name="crawl", every=CRAWL_EVERY, tick=tick, drain=drain, close=crawler.close)
 
 
 def analyse_stage(service: Service, *, shard: range = EVERYTHING) -> Stage:
@@ -72,17 +78,18 @@ def analyse_stage(service: Service, *, shard: range = EVERYTHING) -> Stage:
     def tick() -> Mapping[str, Any]:
         return _told(analyse_waiting(service.posts, analyser, limit=TICK, shard=shard, now=service.now()))
 
-    return Stage(name="analyse", every=ANALYSE_EVERY, tick=tick)
+    return Stage(name="analyse", every=ANALYSE_EVERY, tick=tick, drain=_until_idle(tick))
 
 
 def watch_stage(service: Service) -> Stage:
-    watcher = Watcher(service.posts, service.desk, service.district)
+    watcher = Watcher(service.posts, service.desk, service.district, encoder=service.settings.encoder)
 
     def tick() -> Mapping[str, Any]:
         service.desk.alerts.wake(service.now())
-        return _told(watcher.run(service.now()))
+        report = watcher.run(service.now())
+        return _told(report) if report.watched else {}
 
-    return Stage(name="watch", every=WATCH_EVERY, tick=tick)
+    return Stage(name="watch", every=WATCH_EVERY, tick=tick, drain=_until_idle(tick))
 
 
 def publish_stage(service: Service) -> Stage:
@@ -96,11 +103,16 @@ def publish_stage(service: Service) -> Stage:
         check_keys(service.desk, channels, now)
         return done
 
+    def drain() -> None:
+        while service.desk.deliveries.due_pages(service.now()):
+            outbox.run(service.now())
+        tick()
+
     def close() -> None:
         outbox.close()
         channels.close()
 
-    return Stage(name="publish", every=PUBLISH_EVERY, tick=tick, close=close)
+    return Stage(name="publish", every=PUBLISH_EVERY, tick=tick, drain=drain, close=close)
 
 
 def upkeep_stage(service: Service) -> Stage:
@@ -112,7 +124,7 @@ def upkeep_stage(service: Service) -> Stage:
         service.desk.quarantine.forget_before(now - timedelta(days=7))
         return {"forgotten": forgotten} if forgotten else {}
 
-    return Stage(name="upkeep", every=UPKEEP_EVERY, tick=tick)
+    return Stage(name="upkeep", every=UPKEEP_EVERY, tick=tick, drain=_until_idle(tick))
 
 
 def all_stages(service: Service) -> list[Stage]:
@@ -125,7 +137,14 @@ def all_stages(service: Service) -> list[Stage]:
     ]
 
 
-def _told(report: Any, *, always: bool = False) -> dict[str, Any]:
+def _until_idle(tick: Callable[[], Mapping[str, Any]]) -> Callable[[], None]:
+    def drain() -> None:
+        while tick():
+            pass
+
+    return drain
+
+
+def _told(report: Any) -> dict[str, Any]:
     """A report's numbers and names that say something; {} when nothing was done."""
-    told = {name: value for name, value in asdict(report).items() if value}
-    return told or ({"tried": 0} if always else {})
+    return {name: value for name, value in asdict(report).items() if value}
