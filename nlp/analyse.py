@@ -13,6 +13,7 @@ from index.errors import ServiceError
 from index.posts.base import PostIndex
 from nlp.district import District
 from nlp.models.base import HeadInput, HeadOutput, Models
+from nlp.score import Scorer, total
 from nlp.stages.entities import EntityFinder
 from nlp.stages.heads import Said, ask_models
 from nlp.stages.places import PlaceFinder, Places
@@ -44,6 +45,7 @@ class Analyser:
         self._entities = EntityFinder(district.place_words["organisations"])
         self._risks = RiskJudge(district)
         self._topics = TopicPicker(district)
+        self._scorer = Scorer(district)
 
     @property
     def version(self) -> str:
@@ -91,6 +93,7 @@ class Analyser:
         is_relevant = output.relevance >= thresholds.relevance
         judged = self._risks.judge(reading.text, output, thresholds, is_relevant=is_relevant)
         group = max(output.topic_group, key=lambda name: output.topic_group[name], default=None)
+        parts = self._scorer.own_parts(output)
         return Analysis(
             model=self.version,
             analysed_at=at,
@@ -112,6 +115,8 @@ class Analyser:
             severity=judged.severity,
             needs_answer=is_relevant and output.needs_answer >= thresholds.needs_answer,
             vector=said.vector,
+            risk_score=total(parts),
+            risk_parts=parts,
         )
 
     def _topic(self, group: str | None, output: HeadOutput, reading: Reading) -> str | None:
@@ -155,7 +160,8 @@ def analyse_waiting(
     analyses, broken = analyser.analyse_each(
         waiting, {post_id: record.post for post_id, record in parents.items()}, at=now.astimezone(UTC)
     )
-    posts.save_analyses(analyses)
+    read_as = {post.id: post.content_hash for post in waiting}
+    posts.save_analyses(analyses, content_hashes=read_as)
     for each in broken:
         posts.quarantine(each.post_id, each.error)
     logger.info(

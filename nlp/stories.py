@@ -1,4 +1,4 @@
-"""Groups posts about one event into stories as they come: incremental, explained, and obedient to officers."""
+"""Groups posts about one event into stories as they come; what officers decide about them stands."""
 
 from __future__ import annotations
 
@@ -102,6 +102,14 @@ class StoryBook:
         """The story a post is in; None: it stands alone, or is not known any more."""
         group = self._groups.get(self._group_of.get(post_id, ""))
         return group.id if group and (len(group.members) > 1 or not group.id.startswith("1-")) else None
+
+    def ids(self) -> list[str]:
+        """Stories that still take posts."""
+        return [group.id for group in self._groups.values() if self.story_of(next(iter(group.members)))]
+
+    def remove(self, post_id: str) -> None:
+        """Forget one post: its text has changed."""
+        self._take_out(post_id)
 
     def members(self, story_id: str) -> list[Seen]:
         """Posts of a story that are remembered, oldest first."""

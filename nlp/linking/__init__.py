@@ -22,13 +22,17 @@ WINDOW = timedelta(hours=72)  # a story that had no post for so long takes none 
 
 FEATURES = (
     "words", "words_near", "place", "other_place", "company", "other_company", "address", "topic", "no_topic",
-    "fine_topic", "other_fine_topic", "risks", "one_has_risk", "far", "close", "source", "relevance", "words_at_place", "numbers", "vector",
+    "fine_topic", "other_fine_topic", "risks", "one_has_risk", "far", "close", "source", "relevance",
+    "words_at_place", "numbers", "vector",
 )  # fmt: skip
-THREAD = ("relevant", "severity", "risks", "topic", "place", "chatter", "ad", "question", "news", "duplicate")
+THREAD = (
+    "relevance", "severity", "risks", "topic", "place", "chatter", "ad", "question", "news", "duplicate",
+)  # fmt: skip
 
 _STOP = frozenset(
     "и в на не что с а у как за по к от из то это для все бы же или мы я он она они вы так уже только еще до "
-    "но нет есть быть наш весь этот тот мочь который свой кто где мой ты при раз без link user phone email".split()
+    "но нет есть быть наш весь этот тот мочь который свой кто где мой ты при раз без link user phone "
+    "email".split()
 )
 _WORDS = 80  # lemmas of a text that are compared
 

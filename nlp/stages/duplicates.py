@@ -35,6 +35,7 @@ class Duplicates:
         self._exact: dict[str, str] = {}  # normal text → id of its first post
         self._origins: dict[str, str] = {}
         self._known: dict[str, str | None] = {}  # post id → what was answered
+        self._numbers: dict[str, int] = {}
         self._number = 0
 
     def place(self, post_id: str, text: str, at: datetime, origin_id: str | None = None) -> str | None:
@@ -47,11 +48,29 @@ class Duplicates:
         self._forget(at - self._window)
         normal = normal_text(text)
         found = self._find(post_id, normal, origin_id)
-        self._known[post_id] = found
-        self._order.append((at, self._keep(post_id, normal, is_original=found is None), origin_id))
-        if origin_id:
-            self._origins.setdefault(origin_id, found or post_id)
+        self._add(post_id, normal, at, origin_id, found)
         return found
+
+    def restore(
+        self, post_id: str, text: str, at: datetime, origin_id: str | None, copy_of: str | None
+    ) -> None:
+        """Take back a post whose answer is known (after a restart)."""
+        if post_id not in self._known:
+            self._add(post_id, normal_text(text), at, origin_id, copy_of)
+
+    def remove(self, post_id: str) -> None:
+        """Forget one post: its text has changed."""
+        self._known.pop(post_id, None)
+        if post_id in self._numbers:
+            self._drop(self._numbers.pop(post_id))
+
+    def _add(
+        self, post_id: str, normal: str, at: datetime, origin_id: str | None, copy_of: str | None
+    ) -> None:
+        self._known[post_id] = copy_of
+        self._order.append((at, self._keep(post_id, normal, is_original=copy_of is None), origin_id))
+        if origin_id:
+            self._origins.setdefault(origin_id, copy_of or post_id)
 
     def _find(self, post_id: str, normal: str, origin_id: str | None) -> str | None:
         if origin_id:
@@ -80,6 +99,7 @@ class Duplicates:
         """Only originals are compared with: copies of copies then name the same first post."""
         self._number += 1
         self._kept[self._number] = (post_id, normal)
+        self._numbers[post_id] = self._number
         if normal and is_original:
             self._exact[normal] = post_id
             self._sketches[self._number] = sketch = _sketch(_shingles(normal))
@@ -90,12 +110,18 @@ class Duplicates:
         while self._order and self._order[0][0] < before:
             _, number, origin_id = self._order.popleft()
             self._origins.pop(origin_id or "", None)
-            post_id, normal = self._kept.pop(number)
-            self._known.pop(post_id, None)
-            if self._exact.get(normal) == post_id:
-                del self._exact[normal]
-            if self._sketches.pop(number, None) is not None:
-                self._lsh.remove(number)
+            if number in self._kept:
+                post_id = self._kept[number][0]
+                self._known.pop(post_id, None)
+                self._numbers.pop(post_id, None)
+                self._drop(number)
+
+    def _drop(self, number: int) -> None:
+        post_id, normal = self._kept.pop(number)
+        if self._exact.get(normal) == post_id:
+            del self._exact[normal]
+        if self._sketches.pop(number, None) is not None:
+            self._lsh.remove(number)
 
 
 def normal_text(text: str) -> str:
