@@ -73,8 +73,9 @@ class Alert:
     def joined(self, newer: Alert) -> Alert:
         """With the evidence of `newer`, raised by the same rule about the same matter.
 
-        A live alert takes its score and severity too, and wakes when the severity grew. A triaged one
-        keeps those the officer decided on, so that `is_raised_again` compares with them.
+        A live alert shows its gravest evidence, becomes a story when the matter has become one, and wakes
+        when the severity grew. A triaged one keeps what the officer decided on, so that `is_raised_again`
+        compares with that.
         """
         post_ids = tuple(dict.fromkeys((*newer.post_ids, *self.post_ids)))[:EVIDENCE_POSTS]
         grown = replace(
@@ -87,11 +88,14 @@ class Alert:
         if self.state not in LIVE:
             return grown
         wakes = self.state is AlertState.SNOOZED and newer.severity > self.severity
+        gravest = newer if newer.score >= self.score else self
         return replace(
             grown,
-            title=newer.title,
-            score=newer.score,
-            parts=newer.parts,
+            kind=newer.kind if newer.kind is AlertKind.STORY else self.kind,
+            story_id=newer.story_id or self.story_id,
+            title=gravest.title,
+            score=gravest.score,
+            parts=gravest.parts,
             severity=max(self.severity, newer.severity),
             risks=tuple(dict.fromkeys((*newer.risks, *self.risks))),
             places=tuple(dict.fromkeys((*newer.places, *self.places))),
