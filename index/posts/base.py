@@ -83,7 +83,7 @@ class PostIndex(Protocol):
     ) -> list[tuple[Record, float]]:
         """Posts with a vector of this length, closest first, with the cosine (-1..1).
 
-        `query.lemmas` and order are ignored. SQLite compares the newest 50,000; Elasticsearch approximates.
+        `query.lemmas` and order are ignored. SQLite compares the newest 30,000; Elasticsearch approximates.
         """
 
     def refresh(self) -> None:

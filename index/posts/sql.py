@@ -136,8 +136,9 @@ class Span:
     first: int = FIRST_KEY
     last: int = LAST_KEY
 
-    def within(self, key: str) -> Clause:
-        return Clause(f"{key} BETWEEN ? AND ?", (self.first, self.last))
+    def within(self, key: str) -> tuple[Clause, ...]:
+        """Nothing for all of time: SQLite would take any bound on the key for a reason to scan by it."""
+        return () if self == Span() else (Clause(f"{key} BETWEEN ? AND ?", (self.first, self.last)),)
 
     def cut(self, *, first: int | None = None, last: int | None = None) -> Span:
         """Narrower; ends that SQLite's integers can't hold are as good as no posts at all."""
@@ -156,8 +157,8 @@ class Select:
     key: str = "p.pk"  #: what to order by, to walk in order of time
 
     def statement(self, columns: str, tail: str = "", *more: Any) -> tuple[str, tuple[Any, ...]]:
-        clauses = (self.span.within(self.key), *self.tests)
-        where = " AND ".join(clause.sql for clause in clauses)
+        clauses = (*self.span.within(self.key), *self.tests)
+        where = " AND ".join(clause.sql for clause in clauses) or "1"
         parameters = (p for clause in (self.source, *clauses) for p in clause.parameters)
         # Only SQL written in this module is pasted together; every value is a parameter.
         return f"SELECT {columns} FROM {self.source.sql} WHERE {where} {tail}", (*parameters, *more)  # noqa: S608
@@ -229,16 +230,16 @@ def span_of(query: Query) -> Span:
 
 
 def probe(keys: Clause, span: Span, limit: int) -> tuple[str, tuple[Any, ...]]:
-    """Counts the keys of a condition, giving up at `limit`."""
-    within = span.within("k.pk")
-    statement = f"SELECT count(*) FROM (SELECT 1 FROM ({keys.sql}) k WHERE {within.sql} LIMIT ?)"  # noqa: S608
-    return statement, (*keys.parameters, *within.parameters, limit)
+    """Counts the keys of a condition within the span, giving up at `limit`."""
+    source = Clause(f"({keys.sql}) k", keys.parameters)
+    inner, parameters = Select(source, (), span, "k.pk").statement("1", "LIMIT ?", limit)
+    return f"SELECT count(*) FROM ({inner})", parameters  # noqa: S608
 
 
 def time_keys(span: Span) -> Condition:
     """The span itself as a condition: a short period is the rarest of all."""
-    within = span.within("pk")
-    return Condition(Clause("1"), _keys(within.sql, within.parameters))
+    statement, parameters = Select(Clause("posts p"), (), span).statement("p.pk")
+    return Condition(Clause("1"), Clause(statement, parameters))
 
 
 def after(cursor: Cursor, span: Span) -> tuple[Clause, Span]:
@@ -277,9 +278,12 @@ def _tests(query: Query, found: Iterable[Condition]) -> tuple[Clause, ...]:
 
 
 def _words(query: Query) -> Iterator[Condition]:
-    if (expression := match_expression(query.lemmas)) is not None:
-        keys = Clause("SELECT rowid AS pk FROM words WHERE words MATCH ?", (expression,))
+    if match_expression(query.lemmas) is not None:
         walk = Walk("words", "words.rowid", words_match(query))
+        statement, parameters = Select(Clause("words"), (walk.test,), span_of(query), walk.key).statement(
+            "words.rowid AS pk"
+        )
+        keys = Clause(statement, parameters)
         yield Condition(Clause(f"p.pk IN ({keys.sql})", keys.parameters), keys, walk)
 
 
@@ -288,7 +292,8 @@ def _tag_conditions(query: Query) -> Iterator[Condition]:
         if values:
             within = _within("t.value", values)
             tagged = Clause(f"t.field = '{facet.value}' AND {within.sql}", within.parameters)
-            keys = Clause(f"SELECT DISTINCT t.pk FROM tags t WHERE {tagged.sql}", tagged.parameters)  # noqa: S608
+            distinct = "" if len(values) == 1 else "DISTINCT"
+            keys = Clause(f"SELECT {distinct} t.pk FROM tags t WHERE {tagged.sql}", tagged.parameters)  # noqa: S608
             test = f"EXISTS (SELECT 1 FROM tags t WHERE {tagged.sql} AND t.pk = p.pk)"  # noqa: S608
             walk = Walk("tags t", "t.pk", tagged) if len(values) == 1 else None
             yield Condition(Clause(test, tagged.parameters), keys, walk)

@@ -42,8 +42,8 @@ BUSY_TIMEOUT = timedelta(seconds=10)  # how long a write waits for another proce
 CACHE_KIB = 16_000  # a connection, and there is one a thread
 BATCH = 500  # posts a transaction: other writers get their turn in between
 RARE = 5_000  # posts; a condition that holds for fewer is where a search starts
-NEAREST_AMONG = 50_000  # newest vectors compared: about 40 MB read
-QUARTER_US = 15 * 60 * 1_000_000  # every zone's midnight falls on a quarter of an hour
+NEAREST_AMONG = 30_000  # newest vectors compared: about 23 MB read, 0.2 s
+QUARTER_MS = 15 * 60 * 1_000  # every zone's midnight falls on a quarter of an hour
 
 T = TypeVar("T")
 _RECORD = """p.pk, p.state, p.versions, d.post, d.analysis, d.error, v.vector
@@ -177,9 +177,11 @@ class SqlitePosts:
     def histogram(self, query: Query, *, step: timedelta, zone: str = "UTC") -> list[tuple[datetime, int]]:
         steps = Steps(step, zone)
         with self._reading() as db:
-            statement = _select(db, query).statement(f"p.published_us / {QUARTER_US}, count(*)", "GROUP BY 1")
-            rows = db.execute(*statement).fetchall()
-        return steps.fill((moment_of(quarter * QUARTER_US), posts) for quarter, posts in rows)
+            keys = np.fromiter((pk for (pk,) in db.execute(*_select(db, query).statement("p.pk"))), np.int64)
+        # Faster than GROUP BY, which sorts what stands in order of time already.
+        quarters, posts = np.unique((keys >> sql.HASH_BITS) // QUARTER_MS, return_counts=True)
+        moments = (moment_of(int(quarter) * QUARTER_MS * 1000) for quarter in quarters)
+        return steps.fill(zip(moments, posts.tolist(), strict=True))
 
     def nearest(
         self, vector: Sequence[float], query: Query, *, limit: int = 10

@@ -11,6 +11,7 @@ from index.errors import Refused
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+EARLIEST = datetime.min.replace(tzinfo=UTC)
 MAX_STEPS = 20_000  # a year by hours is 8,760
 
 
@@ -44,8 +45,12 @@ class Steps:
     def fill(self, found: Iterable[tuple[datetime, int]]) -> list[tuple[datetime, int]]:
         """Counts by step from counts at finer moments, oldest first, with zeros in between."""
         counts: Counter[datetime] = Counter()
-        for moment, posts in found:
-            counts[self.start(moment)] += posts
+        start = end = EARLIEST
+        for moment, posts in sorted(found):
+            if moment >= end:
+                start = self.start(moment)
+                end = self._next(start)
+            counts[start] += posts
         if not counts:
             return []
         first, last = min(counts), max(counts)
