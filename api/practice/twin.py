@@ -400,7 +400,7 @@ class _Server:
     def __init__(self, app: Starlette, listener: socket.socket, closing: threading.Event) -> None:
         protocol = type("_Protocol", (_WatchedProtocol,), {"closing": closing})
         config = uvicorn.Config(
-            app, loop="asyncio", http=protocol, ws="none", lifespan="off", log_config=None, access_log=False,
+            app, loop="asyncio", http=protocol, ws="none", lifespan="off", log_config=None, log_level="warning", access_log=False,
             timeout_graceful_shutdown=2, server_header=False,
         )  # fmt: skip
         self._listener = listener
