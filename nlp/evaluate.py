@@ -351,8 +351,8 @@ CLOSED: dict[str, set[Any]] = {
     "severity": {0, 1, 2, 3},
 }
 FIELDS = (
-    "id", "platform", "kind", "published_at", "text", "relevant", "places", "intent", "topic_group", "sentiment",
-    "risks", "severity", "needs_answer", "story", "duplicate_of",
+    "id", "platform", "kind", "published_at", "text", "relevant", "places", "intent", "topic_group",
+    "sentiment", "risks", "severity", "needs_answer", "story", "duplicate_of",
 )  # fmt: skip
 
 

@@ -48,6 +48,8 @@ def predict_file(
 def predict(lines: Iterable[str], *, encoder: str | None = None, district: Path | None = None) -> Predicted:
     """Posts of JSON lines, read beside each other; a comment's parent in the file is its context."""
     posts, faults = read_posts(lines)
+    if not posts:
+        return Predicted(posts=[], rows=[], faults=faults)
     pack, models = load_district(district), load_models(encoder)
     analyser = Analyser(models, pack)
     analysed: dict[str, Analysis] = {}
