@@ -400,9 +400,17 @@ class _Server:
     def __init__(self, app: Starlette, listener: socket.socket, closing: threading.Event) -> None:
         protocol = type("_Protocol", (_WatchedProtocol,), {"closing": closing})
         config = uvicorn.Config(
-            app, loop="asyncio", http=protocol, ws="none", lifespan="off", log_config=None, log_level="warning", access_log=False,
-            timeout_graceful_shutdown=2, server_header=False,
-        )  # fmt: skip
+            app,
+            loop="asyncio",
+            http=protocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=2,
+            server_header=False,
+        )
         self._listener = listener
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
