@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from index.domain.page import Page
+from index.domain.page import Page, page_address
 from index.domain.post import Network
 from index.domain.publication import Message
 from index.errors import NeedsOperator, Refused
-from publisher.channels.base import Channel, page_address
+from publisher.channels.base import Channel
 
 
 def speakers(post_id: str, pages: Iterable[Page]) -> list[Page]:

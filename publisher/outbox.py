@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Any
 
 from index.desk import Desk
-from index.domain.page import Page
+from index.domain.page import Page, page_address
 from index.domain.publication import Delivery, DeliveryKind
 from index.errors import (
     Conflict,
@@ -31,7 +31,7 @@ from index.errors import (
     SendError,
     Unavailable,
 )
-from publisher.channels.base import Channel, Receipt, page_address, send_key
+from publisher.channels.base import Channel, Receipt, send_key
 
 logger = logging.getLogger(__name__)
 

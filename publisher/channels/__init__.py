@@ -7,11 +7,11 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
-from index.domain.page import Page, PageMode
+from index.domain.page import Page, PageMode, page_address
 from index.domain.post import Network
 from index.errors import Misconfigured, Refused
 from index.settings import Settings
-from publisher.channels.base import Channel, Limits, Photos, page_address
+from publisher.channels.base import Channel, Limits, Photos
 from publisher.channels.log import LogChannel
 from publisher.channels.max import MaxChannel
 from publisher.channels.ok import OkChannel

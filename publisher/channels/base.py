@@ -201,38 +201,6 @@ def photo_type(content: bytes) -> str:
 # -- addresses -----------------------------------------------------------------------------------------------
 
 
-def page_address(network: Network, address: str) -> str:
-    """The one spelling of a page's address that channels, keys and buckets use.
-
-    VK -1, OK gid, Telegram @channel or chat id, MAX chat id. A VK short name is refused: it can be given to
-    another community, and the next post would stand on a stranger's wall. Raises Refused with the remedy.
-    """
-    cut = re.sub(r"^https?://(www\.|m\.)?[^/]+/", "", address.strip()).strip("/")
-    match network:
-        case Network.VK if found := re.fullmatch(r"(?:-|club|public|event)?(\d+)", cut):
-            return f"-{int(found[1])}"
-        case Network.OK if found := re.fullmatch(r"(?:group/)?(\d+)", cut):
-            return found[1]
-        case Network.TELEGRAM if re.fullmatch(r"-?\d+", cut):
-            return cut
-        case Network.TELEGRAM if found := re.fullmatch(r"(?:s/)?@?([A-Za-z][A-Za-z0-9_]{3,31})", cut):
-            return f"@{found[1].lower()}"
-        case Network.MAX if re.fullmatch(r"-?\d+", cut):
-            return cut
-    raise Refused(
-        f"Адрес страницы «{address}» не подходит: нужен {_WANTED.get(network, 'адрес сети')}.",
-        field="address",
-    )
-
-
-_WANTED = {
-    Network.VK: "номер сообщества, например club123 (короткое имя может перейти к другим)",
-    Network.OK: "номер группы, например 70000001234567",
-    Network.TELEGRAM: "@канал или номер чата",
-    Network.MAX: "номер чата (chat_id)",
-}
-
-
 def post_path(network: Network, post_id: str) -> str:
     """`Post.id` without its network. Raises Refused when the post is of another network."""
     name, _, path = post_id.partition(":")

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from index.domain.page import Page
+from index.domain.page import Page, page_address
 from index.domain.post import Counters, Network
 from index.domain.publication import Message
 from index.errors import RetryLater
@@ -23,7 +23,6 @@ from publisher.channels.base import (
     Receipt,
     Standing,
     check_message,
-    page_address,
     pick,
     post_path,
 )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from index.domain.page import Page
+from index.domain.page import Page, page_address
 from index.domain.post import Counters, Network
 from index.domain.publication import Message
 from index.errors import NeedsOperator, Refused, Rejected, RetryLater, SendError, Unavailable
@@ -20,7 +20,6 @@ from publisher.channels.base import (
     Receipt,
     Standing,
     check_message,
-    page_address,
     photo_type,
     pick,
     post_path,

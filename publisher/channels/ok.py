@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from index.domain.page import Page
+from index.domain.page import Page, page_address
 from index.domain.post import Counters, Network
 from index.domain.publication import Message
 from index.errors import NeedsOperator, OutcomeUnknown, Refused, Rejected, RetryLater, SendError, Unavailable
@@ -24,7 +24,6 @@ from publisher.channels.base import (
     Receipt,
     Standing,
     check_message,
-    page_address,
     photo_type,
     pick,
     post_path,

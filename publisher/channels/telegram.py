@@ -9,7 +9,7 @@ from typing import Any
 
 from parsel import Selector
 
-from index.domain.page import Page
+from index.domain.page import Page, page_address
 from index.domain.post import Counters, Network
 from index.domain.publication import Message
 from index.errors import NeedsOperator, Refused, Rejected, RetryLater, SendError, Unavailable
@@ -23,7 +23,6 @@ from publisher.channels.base import (
     Receipt,
     Standing,
     check_message,
-    page_address,
     photo_type,
     pick,
     post_path,

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.domain.page import Page, PageMode
+from index.domain.page import Page, PageMode, page_address
 from index.domain.post import Network
 from index.domain.publication import Message
 from index.errors import Misconfigured, NeedsOperator, Refused
 from index.settings import Settings, read_settings
 from publisher.channels import Channels, channel_for, page_keys
-from publisher.channels.base import Standing, check_message, letters, page_address, pick
+from publisher.channels.base import Standing, check_message, letters, pick
 from publisher.channels.log import LogChannel
 from publisher.channels.max import MaxChannel
 from publisher.channels.telegram import TelegramChannel
