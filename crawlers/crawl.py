@@ -118,6 +118,7 @@ class Crawler:
         )
         for name in NOISY_LOGGERS:  # a line a request, with its URL
             logging.getLogger(name).setLevel(max(logging.getLogger(name).level, logging.WARNING))
+        logging.getLogger("scrapy.downloadermiddlewares.robotstxt").setLevel(logging.CRITICAL)  # told as health
         self._worker = worker or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
         self._lease = lease
         self._loop = Loop()
@@ -513,7 +514,6 @@ def scrapy_settings(spider: type[NetworkSpider], settings: Settings) -> dict[str
         },
         "DOWNLOAD_MAXSIZE": BODY_BYTES,
         "DOWNLOAD_TIMEOUT": TIMEOUT.total_seconds(),
-        "DOWNLOAD_VERIFY_CERTIFICATES": True,  # Scrapy's own default is not to
         "DOWNLOAD_WARNSIZE": 0,
         "EXTENSIONS": {
             "scrapy.extensions.logstats.LogStats": None,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, ClassVar, TypeVar
 
 from scrapy import Spider
@@ -49,18 +51,26 @@ class WireHandler(AiohttpDownloadHandler):
     """Scrapy's reactorless handler, with the root certificate of MAX, and with secrets kept out of the URLs
     that Scrapy logs: a placeholder of `url_secrets` in the request leaves as its secret."""
 
-    lazy = True  # a handler loads the certificates of the system: only for schemes that are used
+    lazy = True  # only for schemes that are used
     experimental = False  # a warning for developers, pinned by the version range in pyproject.toml
 
     def __init__(self, crawler: Any) -> None:
         super().__init__(crawler)
-        if ca_file := crawler.settings.get("CA_FILE"):
-            self._ssl_context.load_verify_locations(ca_file)
+        self._ssl_context = trust(crawler.settings.get("CA_FILE"))
 
     def _make_request(self, request: Request, timeout: float) -> Any:
         for placeholder, secret in request.meta.get("url_secrets", {}).items():
             request = request.replace(url=request.url.replace(placeholder, secret, 1))
         return super()._make_request(request, timeout)
+
+
+@cache
+def trust(ca_file: str | None) -> ssl.SSLContext:
+    """Certificates of the system, and one more authority when a file is given; made once."""
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    return context
 
 
 @dataclass(slots=True)

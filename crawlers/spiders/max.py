@@ -46,7 +46,7 @@ class MaxSpider(NetworkSpider):
                 visit, {"chat_id": chat, "count": PAGE} | ({"to": to} if to else {})
             )
             keys = [(milliseconds(post.published_at), post.published_at) for post in parsed.posts]
-            to = walk.page(keys, next_page=parsed.next)
+            to = walk.page(keys, next_page=_older(parsed, to))
             if to is None or visit.is_probe:
                 break
         await visit.move_cursor(walk.after().to_json())
@@ -101,7 +101,7 @@ class MaxSpider(NetworkSpider):
             )
             await visit.store(parsed, page="max.comments")
             present |= {comment.id for comment in parsed.posts}
-            if (before := parsed.next) is None:
+            if (before := _older(parsed, before)) is None:
                 await visit.missing_comments(post_id, present)
                 return
 
@@ -178,6 +178,13 @@ class MaxSpider(NetworkSpider):
 
     def _chats(self) -> list[Source]:
         return [source for source in self.means.desk.sources.list() if source.network is Network.MAX]
+
+
+def _older(parsed: Parsed, asked: str | None) -> str | None:
+    """Where older messages begin; None after a page that is not full. The network counts the moment in, so
+    the oldest message comes again on the next page."""
+    records = len(parsed.posts) + len(parsed.broken) + len(parsed.gone) + parsed.left_out
+    return parsed.next if records >= PAGE and parsed.next != asked else None
 
 
 def mid(post_id: str) -> str:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from api.practice.twin import COMMUNITY
+from api.practice.world import Access
 from index.domain.post import AuthorKind, PostKind
 from index.domain.source import SourceState
 from index.errors import Unavailable
@@ -162,10 +163,15 @@ def test_ok_topics_and_discussions_are_collected(stand: Stand) -> None:
 
 def test_a_telegram_channel_is_read_back_page_by_page_with_its_discussions(stand: Stand) -> None:
     stand.watch("telegram", "kurlovo_news")
-    stand.twin.community("telegram", "kurlovo_news", discussion=stand.twin.community("telegram", "kurlovo_chat", is_channel=False))
+    stand.twin.community(
+        "telegram",
+        "kurlovo_news",
+        discussion=stand.twin.community("telegram", "kurlovo_chat", is_channel=False),
+    )
     before = stand.clock() - HOUR
     posts = [
-        stand.twin.say("telegram", "kurlovo_news", f"пост {n}", at=before + timedelta(seconds=n)) for n in range(50)
+        stand.twin.say("telegram", "kurlovo_news", f"пост {n}", at=before + timedelta(seconds=n))
+        for n in range(50)
     ]
     comment = stand.twin.say("telegram", "kurlovo_news", "а горячая?", parent=posts[-1])
     stand.crawl("telegram:kurlovo_news")
@@ -176,7 +182,7 @@ def test_a_telegram_channel_is_read_back_page_by_page_with_its_discussions(stand
 
 def test_a_telegram_channel_without_preview_is_banned_and_not_silent(stand: Stand) -> None:
     source = stand.watch("telegram", "closed_news")
-    stand.twin.community("telegram", "closed_news", access="no_preview")
+    stand.twin.community("telegram", "closed_news", access=Access.NO_PREVIEW)
     stand.twin.say("telegram", "closed_news", "не видно")
     stand.crawl(source)
     assert stand.health(source).state is SourceState.BANNED
@@ -196,7 +202,9 @@ def test_max_posts_come_by_updates_and_by_history(stand: Stand) -> None:
     assert comment in stand.all_posts()
 
 
-def test_news_come_from_a_feed_with_the_whole_article_and_an_unchanged_feed_costs_nothing(stand: Stand) -> None:
+def test_news_come_from_a_feed_with_the_whole_article_and_an_unchanged_feed_costs_nothing(
+    stand: Stand,
+) -> None:
     source = stand.watch("news", stand.twin.feed("kurlovo-city.example"))
     stand.twin.say("news", "kurlovo-city.example", "Воду отключат до вечера. " * 40)
     assert stand.crawl().new == 1
@@ -279,3 +287,12 @@ def test_the_next_visit_is_planned_and_a_quiet_run_visits_nothing(stand: Stand) 
     assert due_at is not None
     assert due_at > stand.clock()
     assert stand.crawler().run_due(due_at - timedelta(seconds=1), only=[source]).visited == 0
+
+
+def test_a_long_max_history_is_read_once_to_its_start(stand: Stand) -> None:
+    stand.watch("max", "-70000000001", with_comments=False)
+    start = stand.clock() - 5 * HOUR
+    for number in range(230):
+        stand.twin.say("max", "-70000000001", f"пост {number}", at=start + timedelta(seconds=number))
+    assert stand.crawl("max:-70000000001").new == 230
+    assert stand.methods("max").count("GET /messages") == 3

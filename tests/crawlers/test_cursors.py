@@ -23,7 +23,9 @@ class Wall:
         self.pinned = pinned
         self.stored: set[int] = set()
 
-    def read(self, position: Position, *, pages_at_most: int = 20, killed_after: int | None = None) -> Position:
+    def read(
+        self, position: Position, *, pages_at_most: int = 20, killed_after: int | None = None
+    ) -> Position:
         """One visit; `killed_after` so many pages the cursor is never saved."""
         walk = Walk(position=position, now=NOON, pages_at_most=pages_at_most)
         offset, pages = 0, 0

@@ -42,7 +42,9 @@ def say(stand: Stand, network: str, text: str) -> str:
 
 def words(stand: Stand) -> list[str]:
     """The first two words with the network, of every post that is kept."""
-    return sorted(" ".join(post.text.split()[:3]) for post in stand.all_posts().values() if "слово" in post.text)
+    return sorted(
+        " ".join(post.text.split()[:3]) for post in stand.all_posts().values() if "слово" in post.text
+    )
 
 
 def reasons(stand: Stand, sources: dict[str, str]) -> dict[str, str]:
@@ -227,7 +229,7 @@ def test_no_token_reaches_the_log(
     stand.twin.fail("vk", "*", "html", times=None)
     stand.crawl()
     tokens: list[Any] = [stand.overrides[n] for n in ("ok_access_token", "telegram_bot_token", "max_token")]
-    tokens += stand.overrides["vk_tokens"].split(",") + [stand.overrides["ok_session_secret"]]
+    tokens += [*stand.overrides["vk_tokens"].split(","), stand.overrides["ok_session_secret"]]
     for record in caplog.records:
         if record.name.startswith(("api.", "uvicorn")):
             continue

@@ -71,7 +71,11 @@ def test_a_post_from_the_future_counts_as_of_now() -> None:
 def test_a_rhythm_survives_the_desk(minutes: list[int]) -> None:
     rhythm = Rhythm().learnt([MONDAY + timedelta(minutes=m) for m in minutes], MONDAY + timedelta(weeks=2))
     kept = Rhythm.from_json(rhythm.to_json())
-    assert (kept.posts, kept.newest, kept.longest_pause) == (rhythm.posts, rhythm.newest, rhythm.longest_pause)
+    assert (kept.posts, kept.newest, kept.longest_pause) == (
+        rhythm.posts,
+        rhythm.newest,
+        rhythm.longest_pause,
+    )
     assert kept.rate(MONDAY) == pytest.approx(rhythm.rate(MONDAY), abs=0.001)
 
 
