@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from lxml import etree
-from lxml import html as lxml_html
 
 from crawlers.pages.base import Unreadable
 
-Element: TypeAlias = Any  # lxml brings no types; always an lxml.html.HtmlElement
+Element: TypeAlias = Any  # lxml brings no types
 
 MAX_BYTES = 20_000_000  # of one page; a longer one is no page
 
@@ -20,9 +19,9 @@ def tree(body: str | bytes, *, charset: str = "utf-8") -> Element:
     """Root of a page, however broken. Raises Unreadable when there is no markup in it at all."""
     raw = body.encode("utf-8", "replace") if isinstance(body, str) else body
     raw = raw[:MAX_BYTES].replace(b"\0", b"")
-    parser = lxml_html.HTMLParser(encoding="utf-8" if isinstance(body, str) else charset, huge_tree=False)
+    parser = etree.HTMLParser(encoding="utf-8" if isinstance(body, str) else charset, huge_tree=False)
     try:
-        root = lxml_html.document_fromstring(raw, parser=parser)
+        root = etree.fromstring(raw, parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError, ValueError, LookupError) as error:
         raise Unreadable(f"Страница не читается: {error.__class__.__name__}.") from None
     if root is None or not isinstance(root.tag, str):
@@ -55,6 +54,8 @@ def is_inside(element: Element, *names: str, stop: Element | None = None) -> boo
 
 def text_of(element: Element) -> str:
     """Text of an element: <br> and blocks end lines, runs of blanks are one space, scripts are no text."""
+    if len(element) == 0 and element.tag != "pre" and element.tag not in _SILENT:  # most: counters, titles
+        return _BLANKS.sub(" ", element.text or "").strip()
     return "".join(_pieces(element)).strip()
 
 

@@ -304,6 +304,8 @@ def _xml_feed(text: str, reading: Reading) -> None:
             "content-type": "application/xml; charset=utf-8",
             "content-location": reading.url,
         },
+        resolve_relative_uris=False,  # done here, for links only
+        sanitize_html=False,  # only text is taken
     )
     if not found.get("version") and not found.entries:
         raise Unreadable("Это не лента RSS или Atom.")

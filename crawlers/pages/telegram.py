@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from lxml import html as lxml_html
+from lxml import etree
 
 from crawlers.pages.base import (
     BadRecord,
@@ -421,14 +421,16 @@ def _speaker(found: Found, message: Element, channel_name: str) -> tuple[str, bo
 
 def _attachments(found: Found, message: Element, url: str) -> tuple[Attachment, ...]:
     """In order of the message; pictures are kept as links to where Telegram shows them."""
-    listed: list[Attachment] = []
-    for element in message.iter("a", "div", "i", "video", "audio"):
-        names = set(classes(element))
-        if not names or is_inside(element, "tgme_widget_message_reply", stop=message):
-            continue
-        if kind := next((kind for name, kind in _MEDIA.items() if name in names), None):
-            listed.append(_attachment(kind, element, url))
-    return tuple(listed)
+    media = [
+        (element, kind)
+        for name, kind in _MEDIA.items()
+        for element in found.get(name, ())
+        if not is_inside(element, "tgme_widget_message_reply", stop=message)
+    ]
+    if len(media) > 1:
+        places = {element: place for place, element in enumerate(message.iter())}
+        media.sort(key=lambda one: places[one[0]])
+    return tuple(_attachment(kind, element, url) for element, kind in media)
 
 
 _MEDIA = {
@@ -446,7 +448,7 @@ _MEDIA = {
 
 
 def _attachment(kind: str, element: Element, url: str) -> Attachment:
-    inner = by_class(element)
+    inner = by_class(element) if kind in ("document", "link", "poll", "location") else {}
     href = element.get("href") or ""
     href = href[:2000] if href.startswith(("http://", "https://")) else url
     match kind:
@@ -548,4 +550,4 @@ def _nameless(message: Element) -> str:
                 element.remove(child)
             element.text = ""
             element.attrib.pop("href", None)
-    return mask(lxml_html.tostring(kept, encoding="unicode"))
+    return mask(etree.tostring(kept, encoding="unicode", method="html"))
