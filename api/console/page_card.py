@@ -18,7 +18,7 @@ from index.domain.person import Right
 from index.domain.post import Network
 from index.errors import NotFound, ServiceError
 from publisher.channels import channel_for
-from publisher.channels.base import Capabilities, page_address
+from publisher.channels.base import Capabilities
 
 PATH = "/page"
 
