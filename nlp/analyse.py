@@ -12,7 +12,7 @@ from index.domain.post import Post
 from index.errors import ServiceError
 from index.posts.base import PostIndex
 from nlp.district import District
-from nlp.models.base import HeadInput, HeadOutput, Models
+from nlp.models.base import MAX_PARENT_CHARACTERS, HeadInput, HeadOutput, Models
 from nlp.score import Scorer, total
 from nlp.stages.entities import EntityFinder
 from nlp.stages.heads import Said, ask_models
@@ -63,7 +63,10 @@ class Analyser:
             self._places.find(reading, text, source=post.source, home=post.source_home)
             for post, text, reading in zip(posts, texts, readings, strict=True)
         ]
-        inputs = [_head_input(p, t, parents, named) for p, t, named in zip(posts, texts, places, strict=True)]
+        inputs = [
+            head_input(post, text, parents.get(post.parent_id or ""), named, self._places)
+            for post, text, named in zip(posts, texts, places, strict=True)
+        ]
         said = ask_models(inputs, self.models)
         drafts = [
             self._draft(text, reading, named, each, at)
@@ -185,14 +188,23 @@ def analysed_text(post: Post) -> str:
     return "\n".join([post.text[:MAX_CHARACTERS], *attached])[:MAX_CHARACTERS]
 
 
-def _head_input(post: Post, text: str, parents: Mapping[str, Post], places: Places) -> HeadInput:
-    parent = parents.get(post.parent_id or "")
+def head_input(post: Post, text: str, parent: Post | None, places: Places, finder: PlaceFinder) -> HeadInput:
+    """The post as the heads read it; training makes its inputs here too, so that both see the same."""
+    parent_text = analysed_text(parent) if parent else ""
+    around = set(finder.home_of(post.source))
+    if parent_text:
+        beginning = parent_text[:MAX_PARENT_CHARACTERS]
+        around |= set(
+            finder.find(read(beginning), beginning, source=post.source, home=post.source_home).names
+        )
     return HeadInput(
         text=text,
         network=post.network,
         kind=post.kind,
         source=post.source,
         source_home=post.source_home,
-        parent_text=analysed_text(parent) if parent else "",
+        source_side=finder.side_of(post.source),
+        parent_text=parent_text,
         places=places.names,
+        context_places=tuple(sorted(around)),
     )

@@ -67,6 +67,7 @@ def _context(given: HeadInput, words: Sequence[str]) -> Iterator[str]:
     yield f"k{given.kind.value}"
     yield f"g{min(len(given.places), 3)}"
     yield f"h{'home' if given.source_home else 'nowhere'}"
+    yield f"e{given.source_side}{min(len(given.places), 1)}"
     yield f"a{min(len(given.context_places), 2)}{min(len(given.places), 1)}"
     yield f"l{int(log(len(given.text) + 1) * 2)}"
     for word in set(words_of(fold(given.source[:80]))):

@@ -124,6 +124,11 @@ class PlaceFinder:
         side, titled = self._source(source)
         return titled if side >= 0 else frozenset()
 
+    def side_of(self, source: str) -> int:
+        """1: the title says that the source is of the district; −1: of another region; 0: it does not say."""
+        side, _ = self._source(source)
+        return int(max(-1, min(1, side)))
+
     def _scope(self, names: Iterable[str]) -> str | None:
         scopes = {self._scopes[name] for name in names}
         return "district" if "district" in scopes else next(iter(scopes), None)

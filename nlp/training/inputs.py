@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from index.domain.post import Network, PostKind
+from index.domain.post import Network, Post, PostKind
+from nlp.analyse import head_input
 from nlp.district import load_district
-from nlp.models.base import MAX_PARENT_CHARACTERS, HeadInput
-from nlp.stages import text
+from nlp.models.base import HeadInput
 from nlp.stages.places import PlaceFinder
+from nlp.stages.text import read
 from nlp.training.corpus import Line
 
 
 def head_inputs(lines: Sequence[Line]) -> list[HeadInput]:
     """One input a line, same order."""
-    finder = PlaceFinder(load_district(None))
+    finder = PlaceFinder(load_district())
+    posts = {line.id: _post(line) for line in lines}
+    return [_input(posts[line.id], posts.get(line.parent or ""), finder) for line in lines]
 
-    def places(words: str, source: str = "") -> tuple[str, ...]:
-        return finder.find(text.read(words), words, source=source).names if words else ()
 
-    titles = {source: places(source) for source in {line.source for line in lines}}
-    parents = {
-        parent: places(parent[:MAX_PARENT_CHARACTERS], source)
-        for parent, source in {(line.parent_text, line.source) for line in lines}
-    }
-    return [
-        HeadInput(
-            text=line.text, network=Network(line.platform), kind=PostKind(line.kind), source=line.source,
-            parent_text=line.parent_text, places=places(line.text, line.source),
-            context_places=tuple(dict.fromkeys(titles[line.source] + parents[line.parent_text])),
-        )
-        for line in lines
-    ]  # fmt: skip
+def _input(post: Post, parent: Post | None, finder: PlaceFinder) -> HeadInput:
+    places = finder.find(read(post.text), post.text, source=post.source)
+    return head_input(post, post.text, parent, places, finder)
+
+
+def _post(line: Line) -> Post:
+    return Post(
+        id=line.id, network=Network(line.platform), kind=PostKind(line.kind), source=line.source,
+        author=line.author, published_at=datetime.fromisoformat(line.published_at), text=line.text,
+        parent_id=line.parent,
+    )  # fmt: skip
