@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, JobExecutionEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -45,32 +44,33 @@ class Beating:
         self._beaten_at = 0.0
 
     def __call__(self) -> Mapping[str, Any]:
-        """One tick. Never raises a ServiceError; anything else is a bug and is left to the caller."""
+        """One tick; never raises. What goes wrong stands in the heartbeat until a tick goes well."""
         if time.monotonic() < self._rest_until:
             return {}
         try:
             done = self._stage.tick()
         except ServiceError as error:
-            self._failures += 1
-            pause = min(2.0**self._failures, LONGEST_PAUSE.total_seconds())
-            self._rest_until = time.monotonic() + pause
-            logger.warning(
-                "A stage waits: %s",
-                error,
-                extra={"action": "stage_waits", "stage": self._stage.name, "pause_seconds": pause},
-            )
-            self._beat({"error": str(error)})
-            return {}
-        self._failures = 0
+            logger.warning("A stage waits: %s", error, extra=self._extra("stage_waits"))
+            return self._failed(str(error))
+        except Exception as error:  # a bug: the other stages go on, this one says so and tries again
+            logger.exception("A stage broke.", extra=self._extra("stage_broke"))
+            return self._failed(f"ошибка программы: {type(error).__name__}")
+        has_recovered, self._failures = self._failures > 0, 0
         if done:
-            logger.info(
-                "A stage did its work: %s",
-                dict(done),
-                extra={"action": "stage_done", "stage": self._stage.name},
-            )
-        if done or time.monotonic() - self._beaten_at > BEAT_EVERY.total_seconds():
+            logger.info("A stage did its work: %s", dict(done), extra=self._extra("stage_done"))
+        if done or has_recovered or time.monotonic() - self._beaten_at > BEAT_EVERY.total_seconds():
             self._beat(done)
         return done
+
+    def _failed(self, reason: str) -> Mapping[str, Any]:
+        self._failures += 1
+        pause = min(2.0**self._failures, LONGEST_PAUSE.total_seconds())
+        self._rest_until = time.monotonic() + pause
+        self._beat({"error": reason})
+        return {}
+
+    def _extra(self, action: str) -> dict[str, str]:
+        return {"action": action, "stage": self._stage.name}
 
     def _beat(self, detail: Mapping[str, Any]) -> None:
         try:
@@ -91,10 +91,8 @@ def start_ticks(service: Service, stages: list[Stage]) -> BackgroundScheduler:
         scheduler.add_job(
             Beating(service, stage), "interval", seconds=stage.every.total_seconds(), id=stage.name
         )
-    scheduler.add_listener(_report, EVENT_JOB_ERROR | EVENT_JOB_MAX_INSTANCES)
-    logging.getLogger("apscheduler").setLevel(
-        logging.ERROR
-    )  # its «maximum number of instances» is our normal
+    # «maximum number of running instances reached» is how a slow tick looks here, nothing to warn of
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     scheduler.start()
     return scheduler
 
@@ -114,13 +112,3 @@ def run_alone(service: Service, stage: Stage, *, once: bool, stop: threading.Eve
                 stop.wait(stage.every.total_seconds())
     finally:
         stage.close()
-
-
-def _report(event: JobExecutionEvent) -> None:
-    if event.code == EVENT_JOB_ERROR:
-        logger.error(
-            "A stage broke: %s",
-            event.exception,
-            exc_info=event.exception,
-            extra={"action": "stage_broke", "stage": event.job_id},
-        )

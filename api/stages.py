@@ -17,10 +17,7 @@ from nlp.analyse import TICK, Analyser, analyse_waiting
 from nlp.models import load_models
 from nlp.watch import Watcher
 from publisher.channels import Channels
-from publisher.metrics import measure
-from publisher.notices import check_keys
-from publisher.outbox import Outbox
-from publisher.reconcile import reconcile
+from publisher.publish import Publisher
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +73,8 @@ def analyse_stage(service: Service, *, shard: range = EVERYTHING) -> Stage:
     analyser = Analyser(load_models(service.settings.encoder), service.district)
 
     def tick() -> Mapping[str, Any]:
-        return _told(analyse_waiting(service.posts, analyser, limit=TICK, shard=shard, now=service.now()))
+        taken = analyse_waiting(service.posts, analyser, limit=TICK, shard=shard, now=service.now())
+        return {"analysed": taken} if taken else {}
 
     return Stage(name="analyse", every=ANALYSE_EVERY, tick=tick, drain=_until_idle(tick))
 
@@ -94,22 +92,16 @@ def watch_stage(service: Service) -> Stage:
 
 def publish_stage(service: Service) -> Stage:
     channels = Channels(service.settings, service.desk)
-    outbox = Outbox(service.desk, channels)
+    publisher = Publisher(service.desk, channels)
 
     def tick() -> Mapping[str, Any]:
-        now = service.now()
-        done = {**_told(outbox.run(now)), **_told(reconcile(service.desk, channels, now))}
-        measure(service.desk, channels, now)
-        check_keys(service.desk, channels, now)
-        return done
+        return _told(publisher.run(service.now()))
 
     def drain() -> None:
-        while service.desk.deliveries.due_pages(service.now()):
-            outbox.run(service.now())
-        tick()
+        publisher.drain(service.now)
 
     def close() -> None:
-        outbox.close()
+        publisher.close()
         channels.close()
 
     return Stage(name="publish", every=PUBLISH_EVERY, tick=tick, drain=drain, close=close)
