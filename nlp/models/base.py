@@ -27,7 +27,7 @@ class HeadInput:
     kind: PostKind = PostKind.POST
     source: str = ""  #: title of the page, group, channel or site
     source_home: str | None = None  #: settlement the source belongs to, canonical name
-    source_side: int = 0  #: 1 its title says it is of the district, −1 of another region, 0 it does not say
+    source_side: int = 0  #: its title says: 2 of the district, 1 of the region, −1 of another, 0 nothing
     parent_text: str = ""  #: text of the post a comment stands under; empty: a post, or not known
     places: tuple[str, ...] = ()  #: canonical settlements found in the text
     context_places: tuple[str, ...] = ()  #: canonical settlements named by the source's title or the parent

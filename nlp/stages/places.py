@@ -125,9 +125,9 @@ class PlaceFinder:
         return titled if side >= 0 else frozenset()
 
     def side_of(self, source: str) -> int:
-        """1: the title says that the source is of the district; −1: of another region; 0: it does not say."""
+        """2: the title says that the source is of the district, 1: of the region, −1: of another; 0: nothing."""
         side, _ = self._source(source)
-        return int(max(-1, min(1, side)))
+        return max(-1, side)
 
     def _scope(self, names: Iterable[str]) -> str | None:
         scopes = {self._scopes[name] for name in names}
