@@ -98,14 +98,15 @@ class Pulse:
         if self._first is None:
             return _FLOOR
         weeks = [week for week in range(1, 5) if at - week * _WEEK - SPAN >= self._first]
-        width = SPAN + 2 * _SLACK
-        same_hour = sum(
-            self._count(key, at - week * _WEEK - SPAN - _SLACK, at - week * _WEEK + _SLACK) * (SPAN / width)
-            for week in weeks
-        )
+        same_hour = sum(self._same_hour(key, at - week * _WEEK) for week in weeks)
         watched = max(at - SPAN - self._first, timedelta(days=1))
         average = self._count(key, self._first, at - SPAN) * (SPAN / watched)
         return max(_FLOOR, (same_hour + _PRIOR * average) / (len(weeks) + _PRIOR))
+
+    def _same_hour(self, key: Key, at: datetime) -> float:
+        """Posts of the SPAN that ended then, or of the hours around it when they had more of them."""
+        around = self._count(key, at - SPAN - _SLACK, at + _SLACK) * (SPAN / (SPAN + 2 * _SLACK))
+        return max(self._count(key, at - SPAN, at), around)
 
     def _count(self, key: Key, since: datetime, until: datetime) -> int:
         return len(self._between(key, since, until))

@@ -95,4 +95,6 @@ def _stands_alone(name: str, rest: str) -> bool:
     if not following:
         return True
     word = fold(following[1])
-    return not (likeliest(word) & {"NOUN", "ADJF"} and grammemes(fold(name)) & grammemes(word) & _CASES)
+    tags = likeliest(word)
+    agrees = "femn" in tags and grammemes(fold(name)) & grammemes(word) & _CASES
+    return not (tags & {"NOUN", "ADJF"} and agrees)
