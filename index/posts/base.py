@@ -8,7 +8,7 @@ from typing import Protocol
 
 from index.domain.analysis import Analysis
 from index.domain.post import Post
-from index.posts.query import Added, Count, Facet, Found, PostState, Query, Record, Version
+from index.posts.query import Added, Count, Facet, Found, Kept, PostState, Query, Record, Version
 
 
 class PostIndex(Protocol):
@@ -84,6 +84,12 @@ class PostIndex(Protocol):
         """Posts with a vector of this length, closest first, with the cosine (-1..1).
 
         `query.lemmas` and order are ignored. SQLite compares the newest 30,000; Elasticsearch approximates.
+        """
+
+    def keep(self, kept: Iterable[Kept]) -> int:
+        """Write posts as they stood in another index, over what is here; how many were new.
+
+        For moving only: nobody else may write to either index meanwhile.
         """
 
     def refresh(self) -> None:

@@ -41,7 +41,7 @@ from index.posts.document import (
     post_to_json,
     unpack_vector,
 )
-from index.posts.query import Added, Count, Facet, Found, Order, PostState, Query, Record, Version
+from index.posts.query import Added, Count, Facet, Found, Kept, Order, PostState, Query, Record, Version
 from index.posts.steps import Steps
 
 logger = logging.getLogger(__name__)
@@ -233,6 +233,24 @@ class ElasticsearchPosts:
         records = [_record(hit["_source"]) for hit in answer["hits"]["hits"]]
         found = [(record, _cosine(record, vector)) for record in records]  # the index only knows it in 8 bits
         return sorted(found, key=lambda pair: -pair[1])
+
+    def keep(self, kept: Iterable[Kept]) -> int:
+        new = 0
+        with _translated():
+            for batch in _batches(kept, BATCH):
+                for dims in {len(each.record.analysis.vector) for each in batch if each.record.analysis}:
+                    self._prepare(dims or mapping.USUAL_DIMS)
+                self._prepare(mapping.USUAL_DIMS)
+                operations: list[Json] = []
+                for each in batch:
+                    place = {"_index": self._index_of(each.record.post), "_id": each.record.post.id}
+                    operations += [{"index": place}, _kept(each)]
+                for item in self._client.bulk(operations=operations)["items"]:
+                    if "error" in item["index"]:
+                        raise _item_error(item["index"]["_id"], item["index"])
+                    new += item["index"]["status"] == 201
+                    self._remember(item["index"]["_id"], item["index"]["_index"])
+        return new
 
     def refresh(self) -> None:
         with _translated():
@@ -531,6 +549,23 @@ def _seen(source: Json, post: Post, clock: Callable[[], datetime]) -> Json | Non
     )
 
 
+def _kept(kept: Kept) -> Json:
+    """The document of a post that comes from another index."""
+    record, post = kept.record, admit(kept.record.post)
+    seen_at = record.seen_at or post.collected_at or post.published_at
+    source = _new(post, lambda: seen_at) | {
+        "seen_at": seen_at.isoformat(),
+        "versions": record.versions,
+        "history": [
+            {"content_hash": v.content_hash, "text": v.text, "seen_at": v.seen_at.isoformat()}
+            for v in reversed(kept.versions)
+        ],
+    }
+    if record.analysis is None:
+        return _without_analysis(source, record.state, record.error)
+    return _with_analysis(source, admit_analysis(record.analysis), record.state)
+
+
 def _with_analysis(source: Json, analysis: Analysis, state: PostState) -> Json:
     vector = {mapping.vector_field(len(analysis.vector)): _short(analysis.vector)} if analysis.vector else {}
     return _without_analysis(source, state) | {"analysis": analysis_to_json(analysis)} | vector
@@ -559,6 +594,7 @@ def _record(source: Json) -> Record:
         else analysis_from_json(analysis, unpack_vector(pack_vector(vector))),
         error=source["error"],
         versions=source["versions"],
+        seen_at=datetime.fromisoformat(source["seen_at"]),
     )
 
 

@@ -81,6 +81,7 @@ class Record:
     analysis: Analysis | None = None  #: None: not analysed yet, or quarantined
     error: str = ""  #: why quarantined
     versions: int = 1  #: how many texts this post has had
+    seen_at: datetime | None = None  #: when the present text was first seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,3 +117,11 @@ class Version:
     content_hash: str
     text: str
     seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Everything an index keeps of one post: what is carried to another index."""
+
+    record: Record
+    versions: tuple[Version, ...] = ()  #: earlier texts, newest first

@@ -35,7 +35,7 @@ from index.posts.document import (
     post_to_json,
     unpack_vector,
 )
-from index.posts.query import Added, Count, Facet, Found, Order, PostState, Query, Record, Version
+from index.posts.query import Added, Count, Facet, Found, Kept, Order, PostState, Query, Record, Version
 from index.posts.steps import Steps
 
 BUSY_TIMEOUT = timedelta(seconds=10)  # how long a write waits for another process's
@@ -46,7 +46,7 @@ NEAREST_AMONG = 30_000  # newest vectors compared: about 23 MB read, 0.2 s
 QUARTER_MS = 15 * 60 * 1_000  # every zone's midnight falls on a quarter of an hour
 
 T = TypeVar("T")
-_RECORD = """p.pk, p.state, p.versions, d.post, d.analysis, d.error, v.vector
+_RECORD = """p.pk, p.state, p.versions, d.post, d.analysis, d.error, d.seen_at, v.vector
     FROM posts p JOIN documents d ON d.pk = p.pk LEFT JOIN vectors v ON v.pk = p.pk"""
 
 
@@ -193,6 +193,13 @@ class SqlitePosts:
             best = np.argsort(-cosines, kind="stable")[:limit]
             records = _records(db, [pks[row] for row in best])
         return [(record, float(cosines[row])) for record, row in zip(records, best, strict=True)]
+
+    def keep(self, kept: Iterable[Kept]) -> int:
+        new = 0
+        for batch in _batches(kept, BATCH):
+            with self._writing() as db:
+                new += sum(_keep(db, each) for each in batch)
+        return new
 
     def refresh(self) -> None:
         """Nothing to do: a committed write is seen by every connection."""
@@ -343,7 +350,7 @@ def _add(db: sqlite3.Connection, post: Post, clock: Callable[[], datetime], foun
     )
 
 
-def _insert(db: sqlite3.Connection, post: Post) -> None:
+def _insert(db: sqlite3.Connection, post: Post) -> int:
     published_us = micros(post.published_at)
     pk = _free_pk(db, post.id, published_us)
     db.execute(
@@ -367,6 +374,7 @@ def _insert(db: sqlite3.Connection, post: Post) -> None:
         "INSERT INTO documents (pk, post, seen_at) VALUES (?, ?, ?)",
         (pk, _json(post_to_json(post)), (post.collected_at or post.published_at).isoformat()),
     )
+    return pk
 
 
 def _free_pk(db: sqlite3.Connection, post_id: str, published_us: int) -> int:
@@ -435,6 +443,32 @@ def _save_analysis(
         )
     else:
         db.execute("DELETE FROM vectors WHERE pk = ?", (pk,))
+
+
+def _keep(db: sqlite3.Connection, kept: Kept) -> bool:
+    """Whether the post is new here."""
+    record, post = kept.record, admit(kept.record.post)
+    known = _pk(db, post.id)
+    if known is not None:
+        _erase(db, [known])
+    pk = _insert(db, post)
+    seen_at = record.seen_at or post.collected_at or post.published_at
+    db.execute(
+        "UPDATE documents SET seen_at = ?, error = ? WHERE pk = ?", (seen_at.isoformat(), record.error, pk)
+    )
+    db.execute(
+        "UPDATE posts SET state = ?, versions = ? WHERE pk = ?", (record.state.value, record.versions, pk)
+    )
+    db.executemany(
+        "INSERT INTO versions (pk, number, content_hash, text, seen_at) VALUES (?, ?, ?, ?, ?)",
+        [
+            (pk, record.versions - age, version.content_hash, version.text, version.seen_at.isoformat())
+            for age, version in enumerate(kept.versions, 1)
+        ],
+    )
+    if record.analysis is not None:
+        _save_analysis(db, post.id, admit_analysis(record.analysis), record.state, None)
+    return known is None
 
 
 def _index_words(db: sqlite3.Connection, pk: int, old: Sequence[str], new: Sequence[str]) -> None:
@@ -572,7 +606,7 @@ def _records(db: sqlite3.Connection, pks: Sequence[int]) -> list[Record]:
 
 
 def _record(row: Any) -> Record:
-    _, state, versions, post, analysis, error, vector = row
+    _, state, versions, post, analysis, error, seen_at, vector = row
     return Record(
         post=post_from_json(json.loads(post)),
         state=PostState(state),
@@ -581,6 +615,7 @@ def _record(row: Any) -> Record:
         else analysis_from_json(json.loads(analysis), unpack_vector(vector)),
         error=error,
         versions=versions,
+        seen_at=datetime.fromisoformat(seen_at),
     )
 
 

@@ -16,7 +16,7 @@ from index.errors import NotFound, Refused
 from index.posts import open_posts
 from index.posts.base import PostIndex
 from index.posts.elasticsearch import ElasticsearchPosts
-from index.posts.query import Added, Count, Facet, Order, PostState, Query
+from index.posts.query import Added, Count, Facet, Kept, Order, PostState, Query, Record
 from tests.factories import NOON, analysis, post
 from tests.services.elasticsearch import empty
 
@@ -489,6 +489,29 @@ class TestNearest:
         )
         index.refresh()
         assert [record.post.id for record, _ in index.nearest((1.0, 0.0), Query())] == [crowd[0].id]
+
+
+class TestKeep:
+    def test_a_post_arrives_as_it_stood_elsewhere(self, index: PostIndex, tmp_path: Path) -> None:
+        old = open_posts("sqlite", tmp_path / "old")
+        one = post(text="раз", collected_at=NOON - HOUR)
+        old.add([one, replace(one, text="два", collected_at=NOON)])
+        old.save_analyses({one.id: analysis(vector=(0.5, -0.25))}, PostState.WATCHED)
+        kept = Kept(record=old.get(one.id), versions=tuple(old.versions(one.id)))
+        assert (index.keep([kept]), index.keep([kept])) == (1, 0)
+        assert index.get(one.id) == kept.record
+        assert index.versions(one.id) == list(kept.versions)
+        assert ids(index, lemmas=("тепло",), states=(PostState.WATCHED,)) == [one.id]
+        old.close()
+
+    def test_what_comes_from_elsewhere_replaces_what_is_here(self, index: PostIndex) -> None:
+        one = post()
+        index.add([one])
+        index.save_analyses({one.id: analysis(places=("Курлово",))})
+        waiting = Record(post=one, state=PostState.QUARANTINED, error="сломался", versions=3, seen_at=NOON)
+        index.keep([Kept(record=waiting)])
+        assert index.get(one.id) == waiting
+        assert ids(index, places=("Курлово",)) == []
 
 
 class TestForgetting:
