@@ -125,7 +125,7 @@ class PlaceFinder:
         return titled if side >= 0 else frozenset()
 
     def side_of(self, source: str) -> int:
-        """2: the title says that the source is of the district, 1: of the region, −1: of another; 0: nothing."""
+        """2: the title names the district, 1: the region, −1: another region, 0: it does not say."""
         side, _ = self._source(source)
         return max(-1, side)
 
