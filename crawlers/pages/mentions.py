@@ -45,6 +45,7 @@ def _linked(text: str) -> Iterator[Found]:
 
 def _page(host: str, path: str) -> tuple[Network, str] | None:
     """Network and address of a link; None: a person, a service page, or a site everybody links to."""
+    path = re.split("[?#]", path, maxsplit=1)[0].rstrip(".,:;!)")
     first, _, rest = path.lstrip("/").partition("/")
     first = first.lower()
     if host in ("vk.com", "vk.ru", "vkontakte.ru"):
@@ -52,7 +53,8 @@ def _page(host: str, path: str) -> tuple[Network, str] | None:
             return Network.VK, f"club{community[1]}"
         if number := _VK_COMMUNITY.fullmatch(first):
             return Network.VK, f"{number[1].replace('public', 'club')}{number[2]}"
-        return (Network.VK, first) if _NAME.fullmatch(first) and first not in _VK_SERVICE else None
+        is_named = _NAME.fullmatch(first) and first not in _VK_SERVICE and not _VK_PERSON.match(first)
+        return (Network.VK, first) if is_named else None
     if host in ("t.me", "telegram.me"):
         name = rest.partition("/")[0].lower() if first == "s" else first
         return (Network.TELEGRAM, name) if _NAME.fullmatch(name) and name not in _TELEGRAM_SERVICE else None
@@ -77,7 +79,8 @@ _LINK = re.compile(
     re.IGNORECASE,
 )
 _VK_OBJECT = re.compile(r"(?:wall|video|photo|topic|album|clip|doc|market|page)-([0-9]{1,15})_[0-9]")
-_VK_COMMUNITY = re.compile(r"(club|public|event)([0-9]{1,15})(?:[?#].*)?")
+_VK_PERSON = re.compile(r"(?:id|wall|video|photo|topic|album|clip|doc|market|page)[0-9]")
+_VK_COMMUNITY = re.compile(r"(club|public|event)([0-9]{1,15})")
 _NAME = re.compile(r"[a-z][a-z0-9_.]{2,31}")
 _HOST = re.compile(r"(?:[\w-]{1,63}\.){1,4}[a-zа-я]{2,12}")
 _VK_SERVICE = frozenset(
