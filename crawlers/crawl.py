@@ -52,7 +52,12 @@ LESSON = timedelta(minutes=10)  # quiet hours are written into the rhythm this o
 CLAIM_PAUSE = 0.5  # seconds between two looks for what has become due
 BATCHED = 12  # VK calls that one request carries on average
 
-NOISY_LOGGERS = ("scrapy", "aiohttp", "protego")
+NOISY_LOGGERS = {
+    "scrapy": logging.WARNING,  # below: a line a request, with its URL
+    "aiohttp": logging.WARNING,
+    "protego": logging.WARNING,
+    "scrapy.downloadermiddlewares.robotstxt": logging.CRITICAL,  # a dead site is told as its health
+}
 
 SPIDERS: Mapping[Network, type[NetworkSpider]] = {
     Network.VK: VkSpider,
@@ -116,9 +121,8 @@ class Crawler:
             clock=clock,
             queries=tuple(queries),
         )
-        for name in NOISY_LOGGERS:  # a line a request, with its URL
-            logging.getLogger(name).setLevel(max(logging.getLogger(name).level, logging.WARNING))
-        logging.getLogger("scrapy.downloadermiddlewares.robotstxt").setLevel(logging.CRITICAL)  # told as health
+        for name, level in NOISY_LOGGERS.items():
+            logging.getLogger(name).setLevel(max(logging.getLogger(name).level, level))
         self._worker = worker or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
         self._lease = lease
         self._loop = Loop()

@@ -12,7 +12,7 @@ from index.domain.post import Post, PostKind
 
 BACKFILL = timedelta(days=30)  # how far back a source is read when it is met for the first time
 YOUNG = timedelta(days=14)  # older posts hardly change: they are not read again
-WATCHED_AT_MOST = 400  # young posts of one source; the oldest are let go
+WATCHED_AT_MOST = 400  # young posts of one source; the oldest are let go once their comments are read
 READ_AGAIN = timedelta(minutes=1)  # a post seen again sooner is not noted: a quiet visit writes nothing
 MISSES_APART = timedelta(hours=1)  # a post is gone when it was missed twice, this far apart
 
@@ -201,9 +201,10 @@ class Young:
         return [post_id for _, post_id in sorted(waiting)[:limit]]
 
     def trim(self, now: datetime) -> None:
-        """Let go what has grown old, and the oldest beyond WATCHED_AT_MOST."""
-        young = [post_id for post_id, watched in self.posts.items() if now - watched.published_at <= YOUNG]
-        self.posts = {post_id: self.posts[post_id] for post_id in self._newest(young)[:WATCHED_AT_MOST]}
+        """Let go what has grown old, and the oldest beyond WATCHED_AT_MOST whose comments are read."""
+        young = self._newest(p for p, watched in self.posts.items() if now - watched.published_at <= YOUNG)
+        late = [p for p in young[WATCHED_AT_MOST:] if self.posts[p].has_unread_comments(now)]
+        self.posts = {p: self.posts[p] for p in [*young[:WATCHED_AT_MOST], *late]}
 
     def _newest(self, post_ids: Iterable[str]) -> list[str]:
         return sorted(post_ids, key=lambda post_id: self.posts[post_id].published_at, reverse=True)

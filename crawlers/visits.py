@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from crawlers.cursors import MISSES_APART, Position, Young
+from crawlers.cursors import MISSES_APART, Position, Walk, Young
 from crawlers.discovery import Evidence
 from crawlers.health import Outcome, Trouble
 from crawlers.pace import Pace
@@ -137,6 +137,13 @@ class Visit:
 
     async def position(self) -> Position:
         return Position.from_json(await self.cursor())
+
+    async def move_position(self, walk: Walk) -> None:
+        """The cursor of a wall, once its pages are stored. What has still to be read under the new posts is
+        written first: a process killed in between reads the wall again, and never forgets the comments."""
+        await self.keep_young()
+        await self.move_cursor(walk.after().to_json())
+        self.is_complete = walk.is_complete
 
     async def keep_young(self) -> None:
         """Save the state of the young posts."""

@@ -49,8 +49,7 @@ class MaxSpider(NetworkSpider):
             to = walk.page(keys, next_page=_older(parsed, to))
             if to is None or visit.is_probe:
                 break
-        await visit.move_cursor(walk.after().to_json())
-        visit.is_complete = walk.is_complete
+        await visit.move_position(walk)
         if visit.is_probe:
             return
         await self._rereads(visit)

@@ -47,8 +47,7 @@ class OkSpider(NetworkSpider):
             )
             if anchor is None or visit.is_probe:
                 break
-        await visit.move_cursor(walk.after().to_json())
-        visit.is_complete = walk.is_complete
+        await visit.move_position(walk)
         if visit.is_probe:
             return
         await self._rereads(visit)

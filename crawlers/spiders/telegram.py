@@ -63,8 +63,7 @@ class TelegramSpider(NetworkSpider):
             )
             if before is None or visit.is_probe:
                 break
-        await visit.move_cursor(walk.after().to_json())
-        visit.is_complete = walk.is_complete
+        await visit.move_position(walk)
 
     def _expect_posts(self, visit: Visit, parsed: Parsed) -> None:
         if not parsed.posts and not parsed.left_out and visit.health.posts_seen:

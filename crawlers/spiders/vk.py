@@ -87,8 +87,7 @@ class VkSpider(NetworkSpider):
                 break
             offset = int(page) if page == follows else max(int(page) - OVERLAP, 0)
             count = PAGE
-        await visit.move_cursor(walk.after().to_json())
-        visit.is_complete = walk.is_complete
+        await visit.move_position(walk)
         if not visit.is_probe:
             await self._rereads(visit)
             await self._changed_comments(visit, owner)
