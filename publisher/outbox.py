@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 STAGE = "publish"  # name of the heartbeat
 LEASE = timedelta(minutes=5)  # of a claim and of an attempt: longer than any upload and any exchange
+SWEEP_EVERY = timedelta(seconds=15)
 MAX_ATTEMPTS = 30  # proven-not-sent attempts of one message; then a person looks
 FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(minutes=5)
@@ -101,6 +102,8 @@ class Outbox:
         self._pool = ThreadPoolExecutor(max_pages, thread_name_prefix="publish")
         self._lanes: dict[str, Future[None]] = {}
         self._outcomes: Counter[Outcome] = Counter()
+        self._swept_at: datetime | None = None
+        self._beaten_at: datetime | None = None
         self._lock = threading.Lock()
         self._closing = threading.Event()
 
@@ -109,19 +112,35 @@ class Outbox:
 
         Repeatable at any time. Raises Unavailable when the desk does not answer; nothing is lost by it.
         """
-        freed, lost = self._desk.deliveries.sweep(now)
         clock = _clock(now)
+        freed, lost = self._sweep(now)
         for page_id in self._desk.deliveries.due_pages(now):
             self._start(page_id, clock)
         wait(self._lanes.values(), timeout=self._patience.total_seconds())
         report = self._report(freed, lost)
-        self._desk.beats.beat(STAGE, clock(), {name: getattr(report, name) for name in report.__slots__})
+        self._beat(report, clock())
         return report
 
     def close(self) -> None:
         """Finish what is being sent, put back what only waits for its turn."""
         self._closing.set()
         self._pool.shutdown(wait=True)
+
+    def _sweep(self, now: datetime) -> tuple[int, int]:
+        """At the first turn and every SWEEP_EVERY; each second it would hold up other writers."""
+        if self._swept_at is not None and timedelta(0) <= now - self._swept_at < SWEEP_EVERY:
+            return 0, 0
+        self._swept_at = now
+        return self._desk.deliveries.sweep(now)
+
+    def _beat(self, report: PublishReport, at: datetime) -> None:
+        """When something happened, and else every SWEEP_EVERY."""
+        detail = asdict(report)
+        is_quiet = not any(detail.values())
+        if is_quiet and self._beaten_at is not None and timedelta(0) <= at - self._beaten_at < SWEEP_EVERY:
+            return
+        self._desk.beats.beat(STAGE, at, detail)
+        self._beaten_at = at
 
     def _start(self, page_id: str, clock: Callable[[], datetime]) -> None:
         lane = self._lanes.get(page_id)
