@@ -14,11 +14,13 @@ from index.domain.alert import AlertKind, AlertState
 from index.domain.analysis import Risk
 from index.domain.post import AuthorKind, Network, PostKind
 from index.domain.source import Source, SourceHealth, SourceState
+from index.errors import Refused
 from index.posts import open_posts
 from index.posts.base import PostIndex
 from index.posts.query import PostState
 from nlp.analyse import Analyser, analyse_waiting
 from nlp.district import District, load_district
+from nlp.history import replay_rule
 from nlp.watch import Watcher, WatchReport
 from tests.factories import NOON, post
 from tests.nlp.fakes import SpokenModels
@@ -280,3 +282,13 @@ def test_an_edited_post_is_placed_anew(stage: Stage) -> None:
     edited = replace(third, text="Кто потерял рыжего кота у магазина в Анопино?", is_edited=True)
     stage.take(edited)
     assert stage.posts.get(third.id).analysis.story_id is None
+
+
+def test_a_rule_is_tried_on_the_index(stage: Stage) -> None:
+    stage.take(*three_without_water(), post(text="В Анопино горит дом"), now=NOON + timedelta(minutes=10))
+    by_id = {rule.id: rule for rule in stage.district.rules}
+    asked = {"since": NOON - timedelta(days=30), "until": NOON + timedelta(hours=1)}
+    assert len(replay_rule(stage.posts, by_id["critical-post"], **asked).raised) == 1
+    assert len(replay_rule(stage.posts, by_id["story"], **asked).raised) == 1
+    with pytest.raises(Refused):
+        replay_rule(stage.posts, by_id["source-silent"], **asked)
