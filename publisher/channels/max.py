@@ -125,11 +125,9 @@ class MaxChannel:
 
     def comment(self, page: Page, post_id: str, text: str, *, key: str) -> Receipt:
         post, reply = _place(post_id)
-        body: dict[str, Any] = {
-            "text": text,
-            "attachments": [],
-            "link": {"type": "reply", "mid": reply} if reply else None,
-        }
+        body: dict[str, Any] = {"text": text}  # comments take no attachments and no link but this one
+        if reply:
+            body["link"] = {"type": "reply", "mid": reply}
         sent = self._write(f"/messages/{post}/comments", body)
         return Receipt(remote_id=f"{post}_r{_mid(sent)}", url=sent.get("url"))
 
