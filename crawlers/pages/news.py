@@ -312,9 +312,12 @@ def _xml_feed(text: str, reading: Reading) -> None:
     reading.site = _line(found.feed.get("title"))
     for number, entry in enumerate(found.entries[:MAX_ENTRIES]):
         try:
-            _entry(entry, reading)
+            # a plain dict: feedparser's own gives `published` for a missing `updated`, with a warning
+            _entry({**entry, "enclosures": entry.get("enclosures")}, reading)
         except BadRecord as error:
-            raw = as_raw({key: entry.get(key) for key in ("link", "id", "title", "published", "summary")})
+            raw = as_raw(
+                {key: dict(entry).get(key) for key in ("link", "id", "title", "published", "summary")}
+            )
             reading.broken.append(Broken(place=f"item[{number}]", reason=str(error), raw=raw))
     reading.left_out += max(0, len(found.entries) - MAX_ENTRIES)
 
