@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import random
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -69,6 +70,16 @@ class Senders:
         process.start()
         return process
 
+    def kill_at_work(self, dice: random.Random) -> None:
+        """Start one and kill it some calls later, somewhere between an answer and its record."""
+        process = self.start()
+        enough = len(self._twin.calls) + dice.randint(1, 6)
+        while process.is_alive() and len(self._twin.calls) < enough:
+            time.sleep(0.001)
+        time.sleep(dice.uniform(0, 0.02))
+        process.kill()
+        process.join(60)
+
     def recover(self, desk: Desk, channels: Callable[[Page], Channel]) -> None:
         """The leases run out, then turns of the outbox and the reconciler until nothing is left open."""
         self._clock.now += LEASE + timedelta(minutes=1)
@@ -132,12 +143,12 @@ def test_killed_again_and_again_at_random_moments_every_post_stands_once(
 ):
     dice = random.Random(20261124)
     deliveries = [d for n in range(8) for d in plan(shared_desk, *PAGES, at=clock(), text=f"Новость {n}")]
+    caught: Counter[DeliveryState] = Counter()
     for _ in range(6):
-        process = senders.start()
-        process.join(dice.uniform(0.05, 0.5))
-        process.kill()
-        process.join(60)
+        senders.kill_at_work(dice)
+        caught.update(state(shared_desk, delivery) for delivery in deliveries)
         clock.now += LEASE + timedelta(minutes=1)
+    assert caught[DeliveryState.SENDING] > 0  # the deaths came in the middle of things
     senders.recover(shared_desk, unhurried)
     states = {delivery.id: state(shared_desk, delivery) for delivery in deliveries}
     assert set(states.values()) <= SETTLED
