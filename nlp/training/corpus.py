@@ -56,7 +56,7 @@ class Line:
 
 
 def read_lines(path: Path) -> list[Line]:
-    """Labelled lines of a JSON-lines file, plain or .gz. Raises Misconfigured naming the file and the line."""
+    """Labelled lines of a JSON-lines file, plain or .gz. Raises Misconfigured naming file and line."""
     if not path.is_file():
         raise Misconfigured(
             f"Нет файла {path.name}.", remedy="Обучение читает ../shared/data и nlp/training/corpus."
@@ -84,7 +84,8 @@ def _line(row: dict[str, Any], texts: dict[str, str]) -> Line:
     parent = row.get("parent")
     return Line(
         id=row["id"], platform=row["platform"], kind=row["kind"], parent=parent, source=row["source"],
-        author=str(row["author"]), published_at=row["published_at"], text=row["text"], relevant=row["relevant"],
+        author=str(row["author"]), published_at=row["published_at"],
+        text=row["text"], relevant=row["relevant"],
         places=tuple(row["places"]), address=row["address"], intent=Intent(row["intent"]),
         topic_group=row["topic_group"], sentiment=Sentiment(row["sentiment"]),
         risks=tuple(Risk(risk) for risk in row["risks"]), severity=row["severity"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,11 +15,16 @@ from torch.nn import functional as F
 from nlp.models.onnx_encoder import TOKENS, OnnxEncoder
 from nlp.models.wording import fold
 
+SPECIAL = {
+    "bos_token": "<s>", "eos_token": "</s>", "cls_token": "<s>", "sep_token": "</s>",
+    "pad_token": "<pad>", "unk_token": "<unk>",
+}  # fmt: skip
+
 
 class Pooled(nn.Module):
     """The encoder with mean pooling and unit length inside, so that the graph gives the vector itself."""
 
-    def __init__(self, bert: nn.Module) -> None:
+    def __init__(self, bert: Any) -> None:
         super().__init__()
         self.bert = bert
 
@@ -28,16 +34,15 @@ class Pooled(nn.Module):
         return F.normalize((states * weights).sum(1) / weights.sum(1), dim=1)
 
 
-def save_sentence_transformer(bert: nn.Module, tokenizer: Tokenizer, folder: Path) -> None:
+def save_sentence_transformer(bert: Any, tokenizer: Tokenizer, folder: Path) -> None:
     """A folder that SentenceTransformer loads: the same vectors, for further training or as ENCODER."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
     from transformers import PreTrainedTokenizerFast
 
-    wrapped = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", cls_token="<s>", sep_token="</s>",
-        pad_token="<pad>", unk_token="<unk>", model_max_length=TOKENS,
-    )  # fmt: skip
+    wrapped: Any = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer, model_max_length=TOKENS, **SPECIAL
+    )
     raw = folder / "_bert"
     bert.save_pretrained(raw)
     wrapped.save_pretrained(raw)
@@ -62,11 +67,14 @@ def export_onnx(bert: nn.Module, tokenizer: Tokenizer, folder: Path) -> None:
         torch.onnx.export(
             Pooled(bert).eval(), example, str(full), input_names=["input_ids", "attention_mask"],
             output_names=["vector"], dynamo=False, opset_version=17,
-            dynamic_axes={"input_ids": {0: "n", 1: "t"}, "attention_mask": {0: "n", 1: "t"}, "vector": {0: "n"}},
+            dynamic_axes={
+                "input_ids": {0: "n", 1: "t"}, "attention_mask": {0: "n", 1: "t"}, "vector": {0: "n"},
+            },
         )  # fmt: skip
     quant_pre_process(str(full), str(prepared), skip_symbolic_shape=True)
     quantize_dynamic(
-        str(prepared), str(folder / "encoder.onnx"), weight_type=QuantType.QInt8, per_channel=True, reduce_range=True,
+        str(prepared), str(folder / "encoder.onnx"), weight_type=QuantType.QInt8,
+        per_channel=True, reduce_range=True,  # 7 bits: avx2 without VNNI overflows on 8
         op_types_to_quantize=["MatMul", "Gather"], extra_options={"MatMulConstBOnly": True},
     )  # fmt: skip
     for path in (full, prepared):
@@ -85,4 +93,4 @@ def agreement(bert: nn.Module, tokenizer: Tokenizer, folder: Path, texts: list[s
 def _torch_vector(bert: nn.Module, tokenizer: Tokenizer, text: str) -> np.ndarray:
     ids = torch.tensor([tokenizer.encode(fold(text)).ids])
     with torch.no_grad():
-        return Pooled(bert)(ids, torch.ones_like(ids)).numpy()
+        return np.asarray(Pooled(bert)(ids, torch.ones_like(ids)).numpy())

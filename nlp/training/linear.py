@@ -45,9 +45,10 @@ def fit(
     x: csr_matrix | Array, y: Array, *, penalty: float, rounds: int = 120, rate: float = 0.15,
     row_weight: Array | None = None, start: Layer | None = None, offset: Array | None = None,
 ) -> Layer:  # fmt: skip
-    """Logistic regression of all labels at once: cross-entropy summed over labels plus `penalty` × |weights|².
+    """Logistic regression of all labels at once: summed cross-entropy plus `penalty` × |weights|² / 2.
 
-    `penalty` is per line, as 1 / (C × n). Full-batch Adam with a cosine rate; the same input, the same result.
+    `penalty` is 1 / (C × n); `offset` is added to the outputs and not learnt; `start` is where to begin.
+    Full-batch Adam with a cosine rate: the same input, the same result.
     """
     n, d = x.shape
     link = activate if y.shape[1] == WIDTH else sigmoid
@@ -71,7 +72,7 @@ def fit(
 
 
 def sigmoid(z: Array) -> Array:
-    return (1 / (1 + np.exp(-np.clip(z, -30, 30)))).astype(np.float32)
+    return np.asarray(1 / (1 + np.exp(-np.clip(z, -30, 30))), dtype=np.float32)
 
 
 def _prior(y: Array) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 
 from nlp.models.base import HeadInput
 from nlp.models.features import Vocabulary, names_of
+from nlp.models.wording import fold
 from nlp.training.linear import Array
 
 Example = TypeVar("Example", bound=tuple[Any, ...])
@@ -23,6 +24,11 @@ def apart(rows: Sequence[Example], key: Callable[[Example], str]) -> tuple[list[
     for row in rows:
         (dev if random.Random(key(row)).random() < DEV_SHARE else train).append(row)  # noqa: S311
     return train, dev
+
+
+def folded(row: tuple[Any, ...]) -> str:
+    """Key of a row by its text: copies up to case and decoration fall on one side."""
+    return fold(str(row[0]))
 
 
 def bare_inputs(texts: Sequence[str]) -> list[HeadInput]:
@@ -44,7 +50,7 @@ def classify(train: Any, labels: Sequence[int], dev: Any, *, c: float) -> Array:
 
     model = OneVsRestClassifier(LogisticRegression(C=c, solver="liblinear", class_weight=None))
     model.fit(train, list(labels))
-    return np.log(np.clip(model.predict_proba(dev), 1e-6, 1)).astype(np.float32)
+    return np.asarray(np.log(np.clip(model.predict_proba(dev), 1e-6, 1)), dtype=np.float32)
 
 
 def macro_f1(truth: Sequence[int], said: Sequence[int]) -> float:

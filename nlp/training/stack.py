@@ -130,18 +130,10 @@ def best_threshold(p: Array, truth: Array, *, prior: float = 0.42, strength: flo
     return round(float(weight * found + (1 - weight) * prior), 3)
 
 
-def calibration_error(p: Array, truth: Array, bins: int = 10) -> float:
-    """Expected calibration error: mean distance of what was said and what was, over bins of equal width."""
-    place = np.minimum((p * bins).astype(int), bins - 1)
-    return float(sum(
-        abs(p[place == b].mean() - truth[place == b].mean()) * (place == b).mean() for b in range(bins) if (place == b).any()
-    ))  # fmt: skip
-
-
 def fit_alone(ngram: Array, y: Array, *, row_weight: Array | None = None) -> Array:
     """(2, WIDTH) slope and shift of each output that calibrate the n-gram layer on its own.
 
-    One slope a task keeps the order of its classes; found by bisection-free Adam on the same loss.
+    One slope a task keeps the order of its classes; found by plain descent on the same loss.
     """
     slope, shift = np.ones(WIDTH, np.float32), np.zeros(WIDTH, np.float32)
     weight = np.ones(len(y), np.float32) if row_weight is None else row_weight

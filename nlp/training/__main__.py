@@ -1,0 +1,106 @@
+"""`make train`: rebuilds the shipped models from ../shared/data; under 3 hours on two idle cores."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from index.errors import ServiceError
+from nlp.models import SHIPPED
+from nlp.training import base_weights, publics
+from nlp.training.base_weights import BaseWeights, make_tokenizer, used_pieces
+from nlp.training.build import Corpus, build_heads, read_corpus, say
+from nlp.training.corpus import read_kursk, read_toxic, read_tweets
+from nlp.training.linear import Array
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+TRAINED = (
+    "district.weight",
+    "district.bias",
+    "toxic.weight",
+    "toxic.bias",
+)  # layers that the heads take over
+
+
+def main() -> int:
+    given = _arguments()
+    folder = given.work or Path(tempfile.mkdtemp(prefix="mcu-train-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        if not given.heads_only:
+            train_encoder(given.data, folder, minutes=given.minutes)
+        with np.load(folder / "layers.npz") as layers:
+            card = build_heads(given.data, folder, dict(layers))
+    except ServiceError as error:
+        print(error, file=sys.stderr)
+        return 2
+    for name in ("encoder.onnx", "tokenizer.json", "heads.npz", "heads.json"):
+        shutil.copy(folder / name, SHIPPED / name)
+    print(json.dumps(card, ensure_ascii=False, indent=1))
+    say(f"shipped models replaced; the sentence-transformers folder is {folder / 'sentence'}")
+    return 0
+
+
+def train_encoder(data: Path, folder: Path, *, minutes: float) -> None:
+    """Base weights, one run, export. Leaves encoder.onnx, tokenizer.json, layers.npz and sentence/."""
+    import torch
+
+    from nlp.training import encoder, export
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    corpus = read_corpus(data)
+    say("base weights")
+    base = base_weights.read_base(base_weights.base_file())
+    keep = _pieces(data, corpus, base)
+    pieces = [base.pieces[each] for each in keep]
+    tokenizer = base_weights.make_tokenizer(pieces, keep.index(base.unk), length=encoder.TOKENS)
+    kursk = publics.apart(read_kursk(data), key=lambda row: row[3])[0]
+    categories = sorted({row[1] for row in kursk})
+    model = encoder.MultiTask(
+        base_weights.to_bert(base, keep, layers=list(encoder.LAYERS)), kursk_classes=len(categories)
+    )
+    say(f"fine-tuning, {len(keep)} pieces")
+    encoder.Trainer(
+        model=model, tokenizer=tokenizer, lines=[corpus.train[row] for row in corpus.seen],
+        tweets=publics.apart(read_tweets(data), key=publics.folded)[0],
+        toxic=publics.apart(read_toxic(data), key=publics.folded)[0],
+        kursk=[(row[0], categories.index(row[1])) for row in kursk], folder=folder,
+    ).train(encoder.Plan(epochs=5, rate=2e-4, minutes=minutes))  # fmt: skip
+    say("export")
+    export.export_onnx(model.bert, tokenizer, folder)
+    export.save_sentence_transformer(model.bert, tokenizer, folder / "sentence")
+    state: dict[str, Array] = {name: model.state_dict()[name].numpy() for name in TRAINED}
+    np.savez(folder / "layers.npz", **state)  # type: ignore[arg-type]
+    texts = [line.text for line in corpus.dev[:50]]
+    say(f"int8 agrees with float at cosine {export.agreement(model.bert, tokenizer, folder, texts):.3f}")
+
+
+def _pieces(data: Path, corpus: Corpus, base: BaseWeights) -> list[int]:
+    """Pieces of the vocabulary that Russian posts use: district lines and the public sets."""
+    whole = make_tokenizer(base.pieces, base.unk, length=4096)
+    texts = [line.text for line in corpus.train] + [line.source for line in corpus.train]
+    texts += [row[0] for row in read_tweets(data)] + [row[0] for row in read_toxic(data)]
+    texts += [row[0] for row in read_kursk(data)]
+    return used_pieces(whole, texts, base.pieces)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m nlp.training", description=__doc__)
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of the data sets")
+    parser.add_argument(
+        "--work", type=Path, help="folder for what is made on the way; default a temporary one"
+    )
+    parser.add_argument("--minutes", type=float, default=130.0, help="most that the fine-tuning may take")
+    parser.add_argument("--heads-only", action="store_true", help="use the encoder that --work already holds")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
