@@ -269,12 +269,14 @@ def sources_check(as_json: AsJson = False) -> None:
 @import_app.command("posts")
 def import_posts(file: Annotated[Path, typer.Argument(help="посты, по одному JSON в строке")]) -> None:
     """Загрузить посты."""
+    from crawlers.pages.text import mask
     from index.posts.jsonlines import import_lines
 
     from api.compose import author_secret
 
     with _service() as service:
-        report = import_lines(file, service.posts, secret=author_secret(service.settings), at=_now())
+        secret = author_secret(service.settings)
+        report = import_lines(file, service.posts, secret=secret, at=_now(), mask=mask)
     _finish_import(report)
 
 

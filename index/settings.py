@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from index.errors import Misconfigured
 
 PREFIX = "MCU_"
-NOT_SETTINGS = ("MCU_CONFIG", "MCU_TEST_")  # names under the prefix that are not settings
+NOT_SETTINGS = ("MCU_CONFIG", "MCU_NEW_PASSWORD", "MCU_TEST_")  # names under the prefix that are not settings
 
 
 class Settings(BaseSettings):
