@@ -38,8 +38,8 @@ class Limit:
 
     @property
     def spacing(self) -> timedelta:
-        """Pause between two calls, 2 % longer than the limit asks: clocks and wires are not exact."""
-        return self.period / self.calls * 1.02 if self.calls else timedelta(0)
+        """Pause between two calls, 3 % longer than the limit asks: clocks and wires are not exact."""
+        return self.period / self.calls * 1.03 if self.calls else timedelta(0)
 
 
 #: Every limit in one place; `LIMITS` in the settings overrides a row. Names: `network`, or
@@ -179,7 +179,6 @@ class Pace:
         self.breaker(Network(call.bucket.partition(":")[0]), host).check(self.clock(), host)
         if (at := await asyncio.to_thread(self._reserve, call)) is not None:
             await asyncio.sleep(max((at - self.clock()).total_seconds(), 0))
-            await self._own_window(call)
 
     def breaker(self, network: Network, host: str) -> Breaker:
         """Of a host; networks that share one (a proxy, the practice stand) fail apart."""
@@ -246,14 +245,16 @@ class Pace:
         reason = f"Дневной запас вызовов {method} израсходован ({per_day})."
         raise NotNow(reason, until=next_midnight(now), is_ours=True)
 
-    async def _own_window(self, call: Call) -> None:
-        """A call that left late must not crowd the next one: any `period` holds at most `calls` of ours."""
+    async def window(self, call: Call) -> None:
+        """Asked on the wire, right before the bytes leave: a call that was held up on its way there must not
+        crowd the next one. Any `period` holds at most `calls` of this process."""
         limit = self.limit_of(call)
-        assert limit.calls is not None  # noqa: S101 - `turn` comes here only with a pace
+        if limit.calls is None:
+            return
         lock, sent = self._sent.setdefault(call.bucket, (asyncio.Lock(), deque(maxlen=limit.calls)))
         async with lock:
             if len(sent) == limit.calls:
-                ends = sent[0] + limit.period.total_seconds() * 1.01
+                ends = sent[0] + limit.period.total_seconds() * 1.025
                 await asyncio.sleep(max(ends - time.monotonic(), 0))
             sent.append(time.monotonic())
 

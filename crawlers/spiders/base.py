@@ -48,8 +48,10 @@ OF_ONE_POST = (Reaction.NO_ACCESS, Reaction.GONE, Reaction.BLOCKED, Reaction.BAD
 
 
 class WireHandler(AiohttpDownloadHandler):
-    """Scrapy's reactorless handler, with the root certificate of MAX, and with secrets kept out of the URLs
-    that Scrapy logs: a placeholder of `url_secrets` in the request leaves as its secret."""
+    """Scrapy's reactorless handler, with the root certificate of MAX and with the last word of the limiter.
+
+    Secrets stay out of the URLs that Scrapy logs: a placeholder of `url_secrets` leaves as its secret.
+    """
 
     lazy = True  # only for schemes that are used
     experimental = False  # a warning for developers, pinned by the version range in pyproject.toml
@@ -57,6 +59,12 @@ class WireHandler(AiohttpDownloadHandler):
     def __init__(self, crawler: Any) -> None:
         super().__init__(crawler)
         self._ssl_context = trust(crawler.settings.get("CA_FILE"))
+
+    async def download_request(self, request: Request) -> Response:
+        if (call := request.meta.get("call")) is not None:
+            spider: Any = self.crawler.spider
+            await spider.pace.window(call)
+        return await super().download_request(request)
 
     def _make_request(self, request: Request, timeout: float) -> Any:
         for placeholder, secret in request.meta.get("url_secrets", {}).items():

@@ -178,7 +178,7 @@ class VkCalls:
         method, params = (
             (asks[0].method, asks[0].params) if len(asks) == 1 else ("execute", {"code": script(asks)})
         )
-        response = await self._spider.fetch(self.request(method, params, self._tokens[bucket]))
+        response = await self._spider.fetch(self.request(method, params, bucket))
         now = self._spider.means.clock()
         check_status(Network.VK, response.status, _headers(response), now=now)
         answer = read_json(response.body)
@@ -187,13 +187,13 @@ class VkCalls:
         vk.check(answer, now=now, method=method)
         return [answer]
 
-    def request(self, method: str, params: dict[str, Any], token: str) -> Request:
+    def request(self, method: str, params: dict[str, Any], bucket: str) -> Request:
         """POST with the token in a header: neither the URL nor the body of a log or a dump holds it."""
         return FormRequest(
             f"{self._spider.means.settings.vk_api_url}/method/{method}",
             formdata={name: _text(value) for name, value in {**params, "v": VERSION}.items()},
-            headers={"Authorization": f"Bearer {token}"},
-            meta={"has_turn": True},
+            headers={"Authorization": f"Bearer {self._tokens[bucket]}"},
+            meta={"has_turn": True, "call": Call(bucket=bucket, limit="vk")},
             dont_filter=True,
         )
 

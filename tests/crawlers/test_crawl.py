@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from api.practice.twin import COMMUNITY
 from api.practice.world import Access
-from index.domain.post import AuthorKind, PostKind
+from crawlers.pages.base import BadRecord
+from index.domain.post import AuthorKind, Network, PostKind
 from index.domain.source import SourceState
 from index.errors import Unavailable
 from tests.crawlers.conftest import Stand
@@ -296,3 +298,40 @@ def test_a_long_max_history_is_read_once_to_its_start(stand: Stand) -> None:
         stand.twin.say("max", "-70000000001", f"пост {number}", at=start + timedelta(seconds=number))
     assert stand.crawl("max:-70000000001").new == 230
     assert stand.methods("max").count("GET /messages") == 3
+
+
+def test_a_record_that_cannot_be_read_is_put_aside_and_comes_back_when_the_parser_is_mended(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from crawlers.pages import vk
+
+    stand.watch("vk", "club1", with_comments=False)
+    stand.twin.say("vk", "club1", "хорошая")
+    spoilt = stand.twin.say("vk", "club1", "сломанная")
+    read = vk.Reading.post
+
+    def broken(self: vk.Reading, item: Any) -> None:
+        if "сломанная" in item.get("text", ""):
+            raise BadRecord("не разобрать")
+        read(self, item)
+
+    with monkeypatch.context() as unmended:
+        unmended.setattr(vk.Reading, "post", broken)
+        assert stand.crawl("vk:club1").broken == 1
+        assert stand.crawler().replay(stand.clock()).mended == 0
+    assert stand.texts() == {"хорошая"}
+    (record,) = stand.desk.quarantine.list()
+    assert (record.stage, record.source_id) == ("crawl:vk.wall", "vk:club1")
+    report = stand.crawler().replay(stand.clock())
+    assert (report.mended, report.new) == (1, 1)
+    assert stand.posts.get(spoilt).post.text == "сломанная"
+    assert stand.desk.quarantine.count() == 0
+
+
+def test_raw_records_are_forgotten_after_a_week(stand: Stand) -> None:
+    stand.desk.quarantine.add(
+        stage="crawl:vk.wall", network=Network.VK, source_id="vk:club1", raw="{}", error="?",
+        at=stand.clock() - timedelta(days=8),
+    )  # fmt: skip
+    stand.crawl()
+    assert stand.desk.quarantine.count() == 0
