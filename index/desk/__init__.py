@@ -10,6 +10,7 @@ from sqlalchemy import text
 from index.desk.alerts import Alerts
 from index.desk.audit import Audit
 from index.desk.beats import Beats
+from index.desk.corrections import Corrections
 from index.desk.cursors import Cursors
 from index.desk.database import BUSY, Database
 from index.desk.deliveries import Deliveries
@@ -60,6 +61,7 @@ class Desk:
         self.audit = Audit(database)
         self.beats = Beats(database)
         self.flags = Flags(database)
+        self.corrections = Corrections(database)
 
     def check(self) -> None:
         """Raises Unavailable when the database does not answer."""

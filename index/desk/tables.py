@@ -32,7 +32,7 @@ from index.domain.post import Network
 from index.domain.publication import DeliveryKind, DeliveryState, Message, PublicationState
 from index.domain.source import ProposalState, SourceState
 
-REVISION = "0001"  # newest migration; a desk that stands at it opens without loading Alembic
+REVISION = "0002"  # newest migration; a desk that stands at it opens without loading Alembic
 
 metadata = MetaData(
     naming_convention={
@@ -473,4 +473,15 @@ flags = Table(
     metadata,
     _key("name"),
     _need("value", Json(Any)),
+)
+
+corrections = Table(
+    "corrections",
+    metadata,
+    _key(),
+    _need("post_id", Words, index=True),
+    _need("field", Words),
+    Column("value", Json(Any)),
+    _need("actor", Words),
+    _need("at", Moment, index=True),
 )
