@@ -42,8 +42,8 @@ logger = logging.getLogger(__name__)
 
 #: Setting LIMITS of a crawler on the practice stand: what `limits.PRACTICE` permits.
 CRAWL_LIMITS = (
-    "vk:wall.get=9000000/day, vk:newsfeed.search=9000000/day, vk:newsfeed.search=every 3s, ok=9/s, "
-    "telegram=19/s, telegram=every 2s, news=20/s, news=every 1s"
+    "vk:wall.get=9000000/day, vk:newsfeed.search=9000000/day, vk:newsfeed.search=every 5s, ok=9/s, "
+    "ok=every 3s, telegram=19/s, telegram=every 3s, max=every 5s, news=20/s, news=every 1s"
 )
 
 COMMUNITY = "community"  #: `author=COMMUNITY`: the page speaks for itself (the invented posts use the word)
