@@ -1,4 +1,4 @@
-"""`mcu check`: configuration, services, models, tokens — what works, what does not, and the remedy. Reads only."""
+"""`mcu check`: configuration, services, models, tokens: what works, what does not, the remedy. Reads only."""
 
 from __future__ import annotations
 
@@ -83,7 +83,9 @@ def _service(service: Service) -> Iterator[Finding]:
     sources = service.desk.sources.list(enabled_only=True)
     yield Finding(
         part="источники", is_fine=bool(sources),
-        words=f"{len(sources)}. Проверить каждый: mcu sources check" if sources else "нет. Добавьте: mcu sources import sources.yaml",
+        words=f"{len(sources)}. Проверить каждый: mcu sources check"
+        if sources
+        else "нет. Добавьте: mcu sources import sources.yaml",
     )  # fmt: skip
     yield from _tokens(service.settings)
     yield from _pages(service)
@@ -137,5 +139,5 @@ def _stages(service: Service) -> Iterator[Finding]:
     for name, beat in sorted(service.desk.beats.all().items()):
         minutes = int((now - beat.at).total_seconds() // 60)
         error = str(beat.detail.get("error", ""))
-        yield Finding(part=f"этап {name}", is_fine=not error if minutes < 2 else None,
-                      words=error or (f"отметка {minutes} мин назад" if minutes >= 2 else "работает"))  # fmt: skip
+        words = f"отметка {minutes} мин назад" if minutes >= 2 else "работает"
+        yield Finding(part=f"этап {name}", is_fine=not error if minutes < 2 else None, words=error or words)

@@ -35,8 +35,8 @@ user_app = typer.Typer(help="Сотрудники.", no_args_is_help=True)
 key_app = typer.Typer(help="Ключи программ.", no_args_is_help=True)
 train_app = typer.Typer(help="Обучение на месте.", no_args_is_help=True)
 for name, group in (
-    ("sources", sources_app), ("import", import_app), ("export", export_app), ("user", user_app), ("key", key_app),
-    ("train", train_app),
+    ("sources", sources_app), ("import", import_app), ("export", export_app),
+    ("user", user_app), ("key", key_app), ("train", train_app),
 ):  # fmt: skip
     app.add_typer(group, name=name)
 
@@ -126,7 +126,7 @@ def _until_signal() -> threading.Event:
     return stop
 
 
-# ── everything, and the stages alone ─────────────────────────────────────────────────────────────────────────────────
+# -- everything, and the stages alone ------------------------------------------------------------------------
 
 
 @app.command()
@@ -214,7 +214,7 @@ def practice(port: Annotated[int, typer.Option(help="порт")] = 8100) -> None
     serve_practice(port)
 
 
-# ── sources and files ────────────────────────────────────────────────────────────────────────────────────────────────
+# -- sources and files ---------------------------------------------------------------------------------------
 
 
 @sources_app.command("import")
@@ -269,10 +269,9 @@ def sources_check(as_json: AsJson = False) -> None:
 @import_app.command("posts")
 def import_posts(file: Annotated[Path, typer.Argument(help="посты, по одному JSON в строке")]) -> None:
     """Загрузить посты."""
+    from api.compose import author_secret
     from crawlers.pages.text import mask
     from index.posts.jsonlines import import_lines
-
-    from api.compose import author_secret
 
     with _service() as service:
         secret = author_secret(service.settings)
@@ -351,7 +350,7 @@ def _local(moment: datetime | None, zone: Any) -> datetime | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
 
 
-# ── models ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# -- models --------------------------------------------------------------------------------------------------
 
 
 @app.command()
@@ -410,7 +409,7 @@ def search(
         _say(f"{post.published_at.astimezone(zone):%d.%m %H:%M}\t{post.source}\t{text}\t{post.id}")
 
 
-# ── people, keys, upkeep ─────────────────────────────────────────────────────────────────────────────────────────────
+# -- people, keys, upkeep ------------------------------------------------------------------------------------
 
 
 @user_app.command("add")
@@ -549,7 +548,8 @@ def move(
         raise Refused("Укажите --to-index, --to-desk или оба.")
     report = carry(read_settings(), to_index=to_index, to_desk=to_desk)
     _say(
-        f"Перенесено: постов {report.posts}, строк {report.rows}. Укажите новые адреса в MCU_INDEX и MCU_DESK."
+        f"Перенесено: постов {report.posts}, строк {report.rows}. "
+        "Укажите новые адреса в MCU_INDEX и MCU_DESK."
     )
 
 

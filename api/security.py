@@ -1,8 +1,9 @@
 """Who asks: API keys of programs, sessions of people, and what they may do.
 
-Programs send `Authorization: Bearer <key>`; no cookie is ever read by the JSON API, so no other site can make a
-browser act there. People log in on the console: the session lives in an HttpOnly cookie that is
-read when a console page is built (Lax, so that a link from a colleague opens; nothing changes by GET); the login and logout forms carry a double-submit token.
+Programs send `Authorization: Bearer <key>`; no cookie is ever read by the JSON API, so no other site can
+make a browser act there. People log in on the console: the session lives in an HttpOnly cookie that is read
+when a console page is built (Lax, so that a link from a colleague opens; nothing changes by GET); the login
+and logout forms carry a double-submit token.
 """
 
 from __future__ import annotations

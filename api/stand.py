@@ -1,4 +1,4 @@
-"""`mcu up` and `mcu serve`: the web server, and with `up` all stages and, when asked, the practice networks."""
+"""`mcu up` and `mcu serve`: the web server, with `up` all stages, when asked the practice networks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from index.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-PRACTICE_PORT_SHIFT = 100  # the practice networks stand at the console's port and this, the same at every start
+PRACTICE_PORT_SHIFT = (
+    100  # the practice networks stand at the console's port and this, the same at every start
+)
 
 
 def run_up(settings: Settings, *, practice: bool, host: str, port: int) -> None:
@@ -71,7 +73,7 @@ def _run(service: Service, *, host: str, port: int) -> None:
 
 
 def _practice_settings(settings: Settings, folder: Path, twin: Twin) -> Settings:
-    """The person's settings with the twins in place of the networks, and embedded databases in their own folder."""
+    """The person's settings, the twins in place of the networks, embedded databases in their own folder."""
     overrides: dict[str, Any] = {**twin.settings(), "data": folder, "index": "sqlite", "desk": "sqlite"}
     return Settings(**settings.model_dump() | overrides)
 

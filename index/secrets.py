@@ -26,5 +26,6 @@ def read_or_make_secret(data: Path, name: str) -> str:
         return path.read_text(encoding="ascii").strip()
     except OSError as error:
         raise Misconfigured(
-            f"Папка данных {data} недоступна: {error.strerror}.", remedy="Укажите MCU_DATA или поправьте права."
+            f"Папка данных {data} недоступна: {error.strerror}.",
+            remedy="Укажите MCU_DATA или поправьте права.",
         ) from error

@@ -1,4 +1,4 @@
-"""Settings of the service: environment `MCU_<NAME>` over mcu.toml over defaults; a wrong value stops the start."""
+"""Settings: environment `MCU_<NAME>` over mcu.toml over defaults; a wrong value stops the start."""
 
 from __future__ import annotations
 
@@ -62,7 +62,11 @@ class Settings(BaseSettings):
     @field_validator("vk_tokens", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
 
     @field_validator("page_tokens", mode="before")
     @classmethod
@@ -117,7 +121,9 @@ def _from_file(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise Misconfigured(f"Файл настроек {path} не читается: {error}.", remedy="Нужен TOML в UTF-8.") from None
+        raise Misconfigured(
+            f"Файл настроек {path} не читается: {error}.", remedy="Нужен TOML в UTF-8."
+        ) from None
     return {name.lower(): (str(path), value) for name, value in content.items()}
 
 
@@ -138,7 +144,9 @@ def _read_secret(key: str, path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured(f"{key}: файл не читается ({error.__class__.__name__}).", remedy="Проверьте путь и права.") from None
+        raise Misconfigured(
+            f"{key}: файл не читается ({error.__class__.__name__}).", remedy="Проверьте путь и права."
+        ) from None
 
 
 def _first_fault(error: ValidationError, origin: Mapping[str, str]) -> tuple[str]:

@@ -1,4 +1,4 @@
-"""The morning page: yesterday in numbers, each beside the day before and the mean of seven days, with posts to cite."""
+"""The morning page: yesterday in numbers, each beside the day before and the mean of seven days."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def morning_page(posts: PostIndex, *, day: date, zone: ZoneInfo) -> Morning:
 
 
 def _line(posts: PostIndex, name: str, query: Query, zone: ZoneInfo) -> Line:
-    assert query.since is not None and query.until is not None  # noqa: S101  (set by morning_page)
+    assert query.since is not None  # noqa: S101  (set by morning_page)
     first = (query.since - timedelta(days=DAYS_BACK)).astimezone(zone)
     week = posts.histogram(
         replace(query, since=first, until=query.since), step=timedelta(days=1), zone=zone.key

@@ -1,8 +1,8 @@
 """The risk summary: what the residents wrote in a period, against the period before and against the usual.
 
-`usual` is the mean of the same hours of the week in the four weeks before, over those weeks in which anything was
-collected; with none it is None, never 0. The risk level is `unknown` while too little of the watched sources is
-fresh: a summary never looks calm because the collector was blind.
+`usual` is the mean of the same hours of the week in the four weeks before, over those weeks in which
+anything was collected; with none it is None, never 0. The risk level is `unknown` while too little of the
+watched sources is fresh: a summary never looks calm because the collector was blind.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The command line as a person or a script uses it: exit codes, one clear line on stderr, nothing done twice."""
+"""The command line as a person or a script uses it: exit codes, one clear line on stderr, nothing twice."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ SOURCES = """
 - {network: news, address: "https://gazeta.example/rss.xml", title: "Газета"}
 """
 POSTS = [
-    {"id": "1", "platform": "vk", "kind": "post", "parent": None, "source": "Подслушано Курлово", "author": 7,
+    {"id": "1", "platform": "vk", "kind": "post", "parent": None, "source": "Курлово", "author": 7,
      "published_at": "2026-11-20T10:00:00+03:00", "text": "В Курлово второй день нет тепла"},
-    {"id": "2", "platform": "vk", "kind": "comment", "parent": "1", "source": "Подслушано Курлово", "author": 8,
+    {"id": "2", "platform": "vk", "kind": "comment", "parent": "1", "source": "Курлово", "author": 8,
      "published_at": "2026-11-20T10:05:00+03:00", "text": "и у нас батареи холодные"},
 ]  # fmt: skip
 

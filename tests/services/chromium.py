@@ -36,7 +36,9 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
     """A fresh profile at the officer's screen size, in Russian; the test fails on an error in the console."""
-    context = chromium.new_context(viewport={"width": 1366, "height": 768}, locale="ru-RU", timezone_id="Europe/Moscow")
+    context = chromium.new_context(
+        viewport={"width": 1366, "height": 768}, locale="ru-RU", timezone_id="Europe/Moscow"
+    )
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))

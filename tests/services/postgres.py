@@ -12,9 +12,9 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import URL, create_engine, insert, make_url, text
@@ -33,12 +33,11 @@ LEFT_OVER = """
 """  # connections that an earlier test forgot to close
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """A running server; `url` is of its administrator's database."""
 
-    url: URL
-    process: subprocess.Popen[bytes] | None = None  #: None: somebody else's
+    def __init__(self, url: URL) -> None:
+        self.url = url
 
     def execute(self, statement: str) -> None:
         engine = create_engine(self.url, isolation_level="AUTOCOMMIT")
@@ -49,15 +48,79 @@ class Server:
             engine.dispose()
 
 
+class OwnServer(Server):
+    """A cluster on a free port of 127.0.0.1, durable enough for tests only."""
+
+    def __init__(self) -> None:
+        if not (BINARIES / "initdb").is_file():
+            missing("PostgreSQL 15", "apt-get install postgresql, or set MCU_TEST_POSTGRES")
+        port = free_port()
+        super().__init__(
+            URL.create("postgresql+psycopg", "mcu", host="127.0.0.1", port=port, database="postgres")
+        )
+        self.account = _account()
+        self.folder = Path(tempfile.mkdtemp(prefix="mcu-postgres-"))
+        if self.account is not None:
+            os.chown(self.folder, self.account.pw_uid, self.account.pw_gid)
+        self._initialise()
+        options = {
+            "listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": str(self.folder),
+            "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "64MB",
+            "max_connections": "200", "autovacuum": "off", "max_wal_size": "256MB",
+        }  # fmt: skip
+        self.command = [str(BINARIES / "postgres"), "-D", str(self.folder / "data")]
+        for name, value in options.items():
+            self.command += ["-c", f"{name}={value}"]
+        self.start()
+
+    def start(self) -> None:
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, **_as(self.account))
+        try:
+            wait_until(self._answers, seconds=60, what="PostgreSQL")
+        except BaseException:
+            self.remove()
+            raise
+
+    def stop(self) -> None:
+        if self.process.poll() is not None:
+            return
+        self.process.send_signal(signal.SIGINT)  # fast shutdown
+        try:
+            self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGQUIT)
+            self.process.wait(timeout=30)
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _initialise(self) -> None:
+        command = [str(BINARIES / "initdb"), "-D", str(self.folder / "data"), "-U", "mcu", "-A", "trust",
+                   "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"]  # fmt: skip
+        subprocess.run(command, check=True, capture_output=True, **_as(self.account))
+
+    def _answers(self) -> bool:
+        if self.process.poll() is not None:
+            raise RuntimeError("PostgreSQL stopped at once")
+        try:
+            self.execute("SELECT 1")
+        except OperationalError:
+            return False
+        return True
+
+
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The server; stopped and removed at the end when it is ours."""
     given = os.environ.get("MCU_TEST_POSTGRES")
     if given:
-        yield Server(url=make_url(given).set(drivername="postgresql+psycopg"))
+        yield Server(make_url(given).set(drivername="postgresql+psycopg"))
         return
-    with _own_cluster() as server:
-        yield server
+    server = OwnServer()
+    yield server
+    server.remove()
 
 
 @pytest.fixture(scope="session")
@@ -102,54 +165,11 @@ def _empty(url: URL) -> None:
 
 
 @pytest.fixture
-def own_postgres() -> Iterator[Server]:
-    """A server of this test alone, to be stopped by it."""
-    with _own_cluster() as server:
-        yield server
-
-
-class _own_cluster:
-    """A cluster on a free port of 127.0.0.1, durable enough for tests only."""
-
-    def __enter__(self) -> Server:
-        if not (BINARIES / "initdb").is_file():
-            missing("PostgreSQL 15", "apt-get install postgresql, or set MCU_TEST_POSTGRES")
-        self.folder = Path(tempfile.mkdtemp(prefix="mcu-postgres-"))
-        account = _account()
-        if account is not None:
-            os.chown(self.folder, account.pw_uid, account.pw_gid)
-        data = self.folder / "data"
-        _run([BINARIES / "initdb", "-D", data, "-U", "mcu", "-A", "trust", "-E", "UTF8",
-              "--locale=C", "--no-sync", "--no-instructions"], account)  # fmt: skip
-        port = free_port()
-        options = {
-            "listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": str(self.folder),
-            "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "64MB",
-            "max_connections": "100", "autovacuum": "off", "max_wal_size": "256MB",
-        }  # fmt: skip
-        command = [BINARIES / "postgres", "-D", data]
-        for name, value in options.items():
-            command += ["-c", f"{name}={value}"]
-        log = (self.folder / "log").open("wb")
-        self.process = subprocess.Popen(command, stdout=log, stderr=log, **_as(account))
-        log.close()
-        url = URL.create("postgresql+psycopg", "mcu", host="127.0.0.1", port=port, database="postgres")
-        server = Server(url=url, process=self.process)
-        try:
-            wait_until(lambda: _answers(server), seconds=60, what="PostgreSQL")
-        except BaseException:
-            self.__exit__()
-            raise
-        return server
-
-    def __exit__(self, *error: object) -> None:
-        self.process.send_signal(signal.SIGINT)  # fast shutdown
-        try:
-            self.process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            self.process.send_signal(signal.SIGQUIT)
-            self.process.wait(timeout=30)
-        shutil.rmtree(self.folder, ignore_errors=True)
+def own_postgres() -> Iterator[OwnServer]:
+    """A server of this test alone, that it may stop and start."""
+    server = OwnServer()
+    yield server
+    server.remove()
 
 
 def _account() -> pwd.struct_passwd | None:
@@ -164,21 +184,7 @@ def _account() -> pwd.struct_passwd | None:
     missing("PostgreSQL 15", "run the tests as an ordinary user, or create the user postgres")
 
 
-def _as(account: pwd.struct_passwd | None) -> dict[str, object]:
+def _as(account: pwd.struct_passwd | None) -> dict[str, Any]:
     if account is None:
         return {}
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": [], "cwd": "/"}
-
-
-def _run(command: list[object], account: pwd.struct_passwd | None) -> None:
-    subprocess.run(list(map(str, command)), check=True, capture_output=True, **_as(account))
-
-
-def _answers(server: Server) -> bool:
-    if server.process is not None and server.process.poll() is not None:
-        raise RuntimeError("PostgreSQL stopped at once")
-    try:
-        server.execute("SELECT 1")
-    except OperationalError:
-        return False
-    return True
