@@ -18,7 +18,7 @@ from publisher.outbox import STAGE
 
 logger = logging.getLogger(__name__)
 
-KEYS = "page_keys"  # heartbeat that keeps what the last checks of keys found, by page
+KEYS = "page_keys"  # cursor of a page that keeps what the last check of its keys found
 OVERDUE = timedelta(minutes=2)  # after its time; a page's pace and a first retry fit in
 SILENT = timedelta(minutes=2)  # without a heartbeat of the outbox
 AHEAD = timedelta(hours=24)  # slots whose keys are checked in advance
@@ -64,23 +64,20 @@ def notices(desk: Desk, now: datetime) -> list[Notice]:
 def check_keys(desk: Desk, channels: Callable[[Page], Channel], now: datetime) -> int:
     """Ask the networks about the keys of pages that have slots ahead, before the slots; how many were asked.
 
-    What was found is kept in a heartbeat. A page is asked every few hours, and every few minutes when its
-    slot is near. Raises Unavailable when the desk does not answer.
+    A page is asked every few hours, and every few minutes when its slot is near. Raises Unavailable when the
+    desk does not answer.
     """
-    known: dict[str, Any] = dict(_checks(desk))
     asked = 0
     for page_id, slots in _coming(desk, now).items():
         first = min(d.due_at for d in slots)
         every = CHECK_SOON_EVERY if first - now <= SOON else CHECK_EVERY
-        before = known.get(page_id)
+        before = desk.cursors.get(page_id, KEYS)
         if before is not None and now - datetime.fromisoformat(before["at"]) < every:
             continue
         verdict = _ask(desk, channels, page_id)
         if verdict is not None:
-            known[page_id] = {"at": now.isoformat(), "off": verdict}
+            desk.cursors.save(page_id, {"at": now.isoformat(), "off": verdict}, KEYS)
             asked += 1
-    if asked:
-        desk.beats.beat(KEYS, now, known)
     return asked
 
 
@@ -140,10 +137,9 @@ def _deliveries(desk: Desk, pages: Mapping[str, Page], now: datetime) -> list[No
 
 
 def _keys(desk: Desk, pages: Mapping[str, Page], now: datetime) -> list[Notice]:
-    checks = _checks(desk)
     found = []
     for page_id, slots in _coming(desk, now).items():
-        off: Mapping[str, str] = checks.get(page_id, {}).get("off", {})
+        off: Mapping[str, str] = (desk.cursors.get(page_id, KEYS) or {}).get("off", {})
         for delivery in slots:
             lacking = [off[a.value] for a in _needed(delivery.kind, delivery.message) if a.value in off]
             if lacking:
@@ -175,11 +171,6 @@ def _all(desk: Desk, **wanted: Any) -> list[Delivery]:
         found += some
         if cursor is None:
             return found
-
-
-def _checks(desk: Desk) -> Mapping[str, Any]:
-    beat = desk.beats.all().get(KEYS)
-    return beat.detail if beat is not None else {}
 
 
 def _notice(kind: NoticeKind, words: str, delivery: Delivery, pages: Mapping[str, Page], why: str) -> Notice:
