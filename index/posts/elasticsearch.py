@@ -312,7 +312,7 @@ class ElasticsearchPosts:
 
     def _change(self, post_ids: Sequence[str], change: Callable[[Json], Json | None]) -> None:
         """Replace the documents that exist; `change` gives the new one, or None to leave it."""
-        left = set(post_ids)
+        left = set(self._present(post_ids))
         for attempt in range(RACES):
             sleep(_pause(attempt))
             stored = self._stored(sorted(left))
@@ -386,6 +386,17 @@ class ElasticsearchPosts:
         logger.info("The index template is in place", extra={"action": "template_put", "alias": self._alias})
 
     # Reading
+
+    def _present(self, post_ids: Sequence[str]) -> list[str]:
+        """Those that exist, also when another program has written them this second."""
+        places = self._remembered(post_ids)
+        places |= self._places([post_id for post_id in post_ids if post_id not in places])
+        if missed := [post_id for post_id in post_ids if post_id not in places]:
+            self._refresh()
+            places |= self._places(missed)
+        for post_id, index in places.items():
+            self._remember(post_id, index)
+        return list(places)
 
     def _stored(self, post_ids: Sequence[str], months: Mapping[str, str] | None = None) -> dict[str, _Stored]:
         """Present documents, not as of the last refresh. `months`: where to look first."""
@@ -635,15 +646,9 @@ def _client(addresses: Sequence[str]) -> Elasticsearch:
     hosts = []
     login: tuple[str, str] | None = None
     for address in addresses:
-        parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise Misconfigured(
-                "Настройка INDEX неверна.", remedy="Адрес Elasticsearch выглядит так: http://host:9200."
-            )
-        if parts.username is not None:  # taken out of the address, so that no log or error shows it
-            login = (unquote(parts.username), unquote(parts.password or ""))
-        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-        hosts.append(f"{parts.scheme}://{host}:{parts.port or 9200}{parts.path.rstrip('/')}")
+        host, its_login = _parted(address)
+        hosts.append(host)
+        login = its_login or login
     return Elasticsearch(
         hosts,
         basic_auth=login,
@@ -653,6 +658,22 @@ def _client(addresses: Sequence[str]) -> Elasticsearch:
         retry_on_timeout=False,  # it may have been done; our caller repeats, which is always safe
         http_compress=True,
     )
+
+
+def _parted(address: str) -> tuple[str, tuple[str, str] | None]:
+    """The address without its login, so that no log and no error shows it, and the login."""
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname or "", parts.port or 9200
+    except ValueError:
+        parts, host, port = urlsplit(""), "", 0
+    if parts.scheme not in ("http", "https") or not host:
+        raise Misconfigured(
+            "Настройка INDEX неверна.", remedy="Адрес Elasticsearch выглядит так: http://host:9200."
+        )
+    login = None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
+    host = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{host}:{port}{parts.path.rstrip('/')}", login
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from index.transfer.backup import Manifest, backup, restore
+from index.transfer.copies import Manifest, backup, restore
 from index.transfer.export import export_posts
-from index.transfer.move import Moved, move
+from index.transfer.relocation import Moved, move
 
 __all__ = ["Manifest", "Moved", "backup", "export_posts", "move", "restore"]

@@ -52,17 +52,17 @@ def move(settings: Settings, *, to_index: str | None = None, to_desk: str | None
         _refuse_same(settings.index, to_index, "--to-index")
         with closing(open_posts(settings.index, settings.data)) as old:
             with closing(open_posts(to_index, settings.data)) as new:
-                moved_posts = move_posts(old, new, progress=_Progress(settings.data, "index", to_index))
+                moved_posts = move_posts(old, new, progress=Progress(settings.data, "index", to_index))
     if to_desk is not None:
         _refuse_same(settings.desk, to_desk, "--to-desk")
         with closing(open_desk(settings.desk, settings.data)) as old_desk:
             with closing(open_desk(to_desk, settings.data)) as new_desk:
-                progress = _Progress(settings.data, "desk", to_desk)
+                progress = Progress(settings.data, "desk", to_desk)
                 moved_rows = move_desk(old_desk, new_desk, progress=progress)
     return Moved(posts=moved_posts, rows=moved_rows)
 
 
-def move_posts(old: PostIndex, new: PostIndex, *, progress: _Progress) -> int:
+def move_posts(old: PostIndex, new: PostIndex, *, progress: Progress) -> int:
     """How many posts stand in the new index when all are there."""
     old.refresh()
     new.refresh()
@@ -84,7 +84,7 @@ def move_posts(old: PostIndex, new: PostIndex, *, progress: _Progress) -> int:
     return new.count(WHOLE)
 
 
-def move_desk(old: Desk, new: Desk, *, progress: _Progress) -> int:
+def move_desk(old: Desk, new: Desk, *, progress: Progress) -> int:
     """How many rows stand in the new desk when all are there."""
     with new.database.read() as connection:
         if not progress.is_begun and connection.execute(select(func.count()).select_from(audit)).scalar():
@@ -95,7 +95,7 @@ def move_desk(old: Desk, new: Desk, *, progress: _Progress) -> int:
     return rows
 
 
-class _Progress:
+class Progress:
     """How far the move to one target has come, in a file of DATA; there the target is only a hash."""
 
     def __init__(self, data: Path, part: str, target: str) -> None:
@@ -139,7 +139,7 @@ def _kept(old: PostIndex, record: Record) -> Kept:
     return Kept(record=record, versions=versions)
 
 
-def _compare(old: PostIndex, new: PostIndex, progress: _Progress) -> None:
+def _compare(old: PostIndex, new: PostIndex, progress: Progress) -> None:
     """What differs was written to the old index meanwhile; the next try starts from the beginning."""
     counts = [
         (index.count(WHOLE), *(index.count_by(WHOLE, facet) for facet in FACETS)) for index in (old, new)
