@@ -297,7 +297,7 @@ class Delivery:
         return replace(self._free(), state=_D.SCHEDULED, due_at=at, next_try_at=None, error="")
 
     def cancelled(self) -> Delivery:
-        self._must_be(*UNSENT, _D.FAILED, _D.UNKNOWN, _D.NEEDS_HUMAN, act="отменить")
+        self._must_be(*UNSENT, _D.FAILED, _D.NEEDS_HUMAN, act="отменить")
         return replace(self._free(), state=_D.CANCELLED)
 
     def held(self) -> Delivery:

@@ -131,7 +131,7 @@ DELIVERY_STEPS = {
     "resolve": (lambda d: d.resolved(published_url=None, at=LATER), {D.UNKNOWN, D.NEEDS_HUMAN, D.FAILED}),
     "cancel": (
         lambda d: d.cancelled(),
-        {D.SCHEDULED, D.HELD, D.CLAIMED, D.FAILED, D.UNKNOWN, D.NEEDS_HUMAN},
+        {D.SCHEDULED, D.HELD, D.CLAIMED, D.FAILED, D.NEEDS_HUMAN},
     ),
     "hold": (lambda d: d.held(), {D.SCHEDULED, D.CLAIMED}),
     "release": (lambda d: d.released(), {D.HELD}),
