@@ -15,12 +15,14 @@ from index.domain.publication import DELIVERY_WORDS as DELIVERY_STATE_WORDS
 from index.domain.publication import PUBLICATION_WORDS as PUBLICATION_STATE_WORDS
 from index.domain.source import SourceState
 from index.posts.query import PostState
+from nlp.rules import RuleMode
 
 __all__ = [
-    "ALERT_KIND_WORDS", "ALERT_STATE_WORDS", "DELIVERY_STATE_WORDS", "INCIDENT_STATE_WORDS", "INCIDENT_TYPE_WORDS",
-    "INTENT_WORDS", "KIND_WORDS", "NETWORK_WORDS", "OUTCOME_WORDS", "PAGE_MODE_WORDS", "POST_STATE_WORDS",
-    "PUBLICATION_STATE_WORDS", "REGIME_WORDS", "REPLY_STATE_WORDS", "RISK_WORDS", "ROLE_WORDS", "SENTIMENT_WORDS",
-    "SEVERITY_WORDS", "SOURCE_STATE_WORDS",
+    "ALERT_KIND_WORDS", "ALERT_STATE_WORDS", "ATTACHMENT_WORDS", "AUDIT_WORDS", "DELIVERY_STATE_WORDS",
+    "INCIDENT_STATE_WORDS", "INCIDENT_TYPE_WORDS", "INTENT_WORDS", "KIND_WORDS", "NETWORK_WORDS", "OUTCOME_WORDS",
+    "PAGE_MODE_WORDS", "POST_STATE_WORDS", "PUBLICATION_STATE_WORDS", "REGIME_WORDS", "REPLY_STATE_WORDS",
+    "RISK_WORDS", "ROLE_WORDS", "RULE_MODE_WORDS", "SENTIMENT_WORDS", "SEVERITY_WORDS", "SOURCE_STATE_WORDS",
+    "STAGE_WORDS", "SUBJECT_WORDS",
 ]  # fmt: skip
 
 RISK_WORDS = {
@@ -49,6 +51,18 @@ NETWORK_WORDS = {
     Network.NEWS: "Новости",
 }
 KIND_WORDS = {PostKind.POST: "публикация", PostKind.COMMENT: "комментарий"}
+#: Kinds of attachments that page objects find, see `index.domain.post.Attachment`.
+ATTACHMENT_WORDS = {
+    "photo": "снимок",
+    "video": "видео",
+    "link": "ссылка",
+    "document": "файл",
+    "poll": "опрос",
+    "audio": "запись",
+    "sticker": "наклейка",
+    "location": "место на карте",
+    "article": "статья",
+}
 INTENT_WORDS = {
     Intent.COMPLAINT: "жалоба",
     Intent.QUESTION: "вопрос",
@@ -115,4 +129,89 @@ ROLE_WORDS = {
     Role.EDITOR: "редактор",
     Role.SECTOR_LEAD: "руководитель отрасли",
     Role.READER: "читатель",
+}
+RULE_MODE_WORDS = {RuleMode.ACTIVE: "поднимает сигналы", RuleMode.MONITOR: "пробное: только считает"}
+
+#: The stages that must tick, by the name in their heartbeat; other heartbeats only keep notes.
+STAGE_WORDS = {
+    "crawl": "сбор постов",
+    "analyse": "разбор",
+    "watch": "поиск сигналов",
+    "publish": "отправка",
+}
+
+#: What an audit row says was done; the names are those that index.desk writes.
+AUDIT_WORDS = {
+    "alert_accepted": "сигнал принят",
+    "alert_assigned": "сигнал передан",
+    "alert_dismissed": "сигнал отклонён",
+    "alert_joined": "сигнал присоединён к инциденту",
+    "alert_raised": "поднят сигнал",
+    "alert_reopened": "сигнал возвращён",
+    "alert_snoozed": "сигнал отложен",
+    "alert_woken": "отложенный сигнал снова открыт",
+    "delivery_cancelled": "отправка отменена",
+    "delivery_claimed": "отправка взята в работу",
+    "delivery_failed": "сеть отказала",
+    "delivery_held": "отправка остановлена",
+    "delivery_needs_human": "отправка ждёт решения человека",
+    "delivery_published": "вышло на странице",
+    "delivery_scheduled": "отправка назначена",
+    "delivery_sending": "отправка начата",
+    "delivery_unknown": "исход отправки неизвестен",
+    "flag_set": "настройка изменена",
+    "incident_assigned": "назначен исполнитель",
+    "incident_closed": "инцидент закрыт",
+    "incident_edited": "карточка инцидента изменена",
+    "incident_moved": "состояние инцидента изменено",
+    "incident_noted": "заметка к инциденту",
+    "incident_opened": "открыт инцидент",
+    "incident_reopened": "инцидент возвращён в работу",
+    "key_added": "выдан ключ",
+    "key_revoked": "ключ отозван",
+    "page_added": "заведена официальная страница",
+    "page_changed": "официальная страница изменена",
+    "password_set": "пароль изменён",
+    "person_added": "заведён сотрудник",
+    "person_changed": "сотрудник изменён",
+    "post_erased": "пост стёрт по просьбе",
+    "post_pinned": "пост перемещён между сюжетами",
+    "proposal_accepted": "предложенный источник принят",
+    "proposal_rejected": "предложенный источник отклонён",
+    "publication_approved": "публикация согласована",
+    "publication_drafted": "публикация написана",
+    "publication_edited": "публикация изменена",
+    "publication_returned": "публикация возвращена автору",
+    "publication_submitted": "публикация отдана на согласование",
+    "publication_withdrawn": "публикация снята",
+    "reply_approved": "ответ согласован",
+    "reply_drafted": "написан ответ жителю",
+    "reply_edited": "ответ изменён",
+    "reply_returned": "ответ возвращён автору",
+    "reply_submitted": "ответ отдан на согласование",
+    "session_started": "вход",
+    "source_added": "добавлен источник",
+    "source_changed": "источник изменён",
+    "stop_all_off": "«стоп всё» снято",
+    "stop_all_on": "«стоп всё» включено",
+    "story_checked": "сюжет проверен",
+    "story_merged": "сюжеты объединены",
+    "story_split": "сюжет разделён",
+}
+#: Kind of an audit row's subject, before the colon of `alert:a-1`.
+SUBJECT_WORDS = {
+    "alert": "сигнал",
+    "delivery": "отправка",
+    "flag": "настройка",
+    "incident": "инцидент",
+    "key": "ключ",
+    "page": "страница",
+    "person": "сотрудник",
+    "post": "пост",
+    "proposal": "предложение",
+    "publication": "публикация",
+    "reply": "ответ",
+    "service": "сервис",
+    "source": "источник",
+    "story": "сюжет",
 }

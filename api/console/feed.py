@@ -92,19 +92,19 @@ class _Feed:
 
     def _choices(self) -> None:
         district = self.visit.service.district
-        choice(PATH, self.state, "days", "Период", PERIODS, width=130)
-        choice(PATH, self.state, "network", "Сеть", options(NETWORK_WORDS), width=150)
+        choice(PATH, self.state, "days", "Период", PERIODS, width=110, every=None)
+        choice(PATH, self.state, "network", "Сеть", options(NETWORK_WORDS), width=120)
         choice(
-            PATH, self.state, "place", "Место", named(sorted({p.name for p in district.places})), width=160
+            PATH, self.state, "place", "Место", named(sorted({p.name for p in district.places})), width=130
         )
-        choice(PATH, self.state, "topic", "Тема", named(group.name for group in district.topics), width=170)
-        choice(PATH, self.state, "risk", "Риск", options(RISK_WORDS), width=160)
-        choice(PATH, self.state, "sentiment", "Тон", options(SENTIMENT_WORDS), width=140)
-        choice(PATH, self.state, "intent", "Намерение", options(INTENT_WORDS), width=170)
-        choice(PATH, self.state, "kind", "Вид", KINDS, width=150)
+        choice(PATH, self.state, "topic", "Тема", named(group.name for group in district.topics), width=130)
+        choice(PATH, self.state, "risk", "Риск", options(RISK_WORDS), width=120)
+        choice(PATH, self.state, "sentiment", "Тон", options(SENTIMENT_WORDS), width=110)
+        choice(PATH, self.state, "intent", "Намерение", options(INTENT_WORDS), width=150)
+        choice(PATH, self.state, "kind", "Вид", KINDS, width=110)
         switch(PATH, self.state, "answer", "Ждут ответа")
         switch(PATH, self.state, "every", "И не о районе")
-        choice(PATH, self.state, "order", "Порядок", ORDERS, width=150)
+        choice(PATH, self.state, "order", "Порядок", ORDERS, width=120, every=None)
 
     def headline(self) -> None:
         """How many, and chips of the filters that have no drop-down, each with its way out."""
@@ -156,7 +156,10 @@ class _Feed:
 
     def _page(self, found: Found) -> None:
         for record in found.records:
-            with ui.element("div").props(f'data-row="{record.post.id}"'):
+            row = ui.element("div").props("tabindex=0")
+            row.props["data-row"] = record.post.id
+            row.props["data-open"] = link("/post", id=record.post.id)
+            with row:
                 post_card(self.visit, record)
         if found.next:
             more = Button("Показать ещё")
@@ -177,7 +180,7 @@ class _Feed:
             words = plural(fresh, ("новый пост", "новых поста", "новых постов"))
             with self.news:
                 ui.element("button").classes("fresh").props(
-                    f'data-fresh="{fresh}" innerHTML="{words} — показать"'
+                    f'data-fresh="{fresh}" type=button innerHTML="{words} — показать"'
                 ).on("click", lambda: ui.navigate.to(link(PATH, **self.state)))
 
 

@@ -25,13 +25,17 @@ def choice(
     options: Mapping[str, str],
     *,
     width: int = 150,
+    every: str | None = ANY,
 ) -> None:
-    """A drop-down that opens the same page with `name` changed; the first choice is «все»."""
-    shown = {ANY: f"{label}: все"} | dict(options)
-    value = str(state.get(name) or ANY)
+    """A drop-down that opens the same page with `name` changed.
+
+    `every`: the value of the first choice, «все»; None when one of the options must be chosen.
+    """
+    shown = dict(options) if every is None else {every: f"{label}: все"} | dict(options)
+    value = str(state.get(name) or every)
     select = ui.select(
         shown,
-        value=value if value in shown else ANY,
+        value=value if value in shown else next(iter(shown)),
         on_change=lambda event: ui.navigate.to(link(path, **{**state, name: event.value})),
     )
     select.props(f'dense outlined options-dense aria-label="{label}"').style(f"width: {width}px")

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -13,9 +14,11 @@ from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 from nicegui import ui
 
+from api.app import BEAT_LIMIT
+from api.console.button import Button
 from api.security import FORM_COOKIE, new_form_token, person_of
 from api.service import Service
-from api.words import ROLE_WORDS
+from api.words import ROLE_WORDS, STAGE_WORDS
 from index.domain.person import Person, Right
 from index.domain.publication import DeliveryState
 from index.errors import ServiceError
@@ -29,6 +32,21 @@ SECTIONS = (
     ("/summary", "Сводка", "summary"),
     ("/sources", "Источники", "sources"),
     ("/people", "Сотрудники", "people"),
+)
+KEYS = (
+    ("j k", "следующая и предыдущая строка"),
+    ("Enter", "открыть строку"),
+    ("a", "принять сигнал"),
+    ("d", "отклонить, затем цифра — причина"),
+    ("s", "отложить, затем цифра — до когда"),
+    ("e", "ответить"),
+    ("m", "присоединить к инциденту"),
+    ("t", "взять сигнал себе"),
+    ("x", "отметить строку, чтобы решить сразу несколько"),
+    ("z", "вернуть, как было"),
+    ("n", "новая запись на этой странице"),
+    ("/", "поиск"),
+    ("?", "эта подсказка"),
 )
 
 
@@ -49,7 +67,7 @@ def guarded(
 ) -> None:
     """Register `build(visit, **query parameters)` as a page for people who may; others are sent to log in.
 
-    The query parameters of `build` (after `visit`) come from the address, so a link opens the same view.
+    `build` may give a redirect instead of a page. The query parameters of `build` (after `visit`) come from the address, so a link opens the same view.
     """
 
     parameters = list(inspect.signature(build, eval_str=True).parameters.values())[1:]
@@ -64,8 +82,8 @@ def guarded(
             with frame(visit, title, here=path):
                 empty("Сюда у вас нет доступа", "Права даёт администратор на странице «Сотрудники».")
             return None
-        build(visit, **values)
-        return None
+        answer = build(visit, **values)
+        return answer if isinstance(answer, Response) else None
 
     request_parameter = inspect.Parameter(
         "request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Request
@@ -83,12 +101,13 @@ def frame(visit: Visit, title: str, *, here: str) -> Iterator[ui.element]:
     """
     ui.add_head_html(
         '<link rel="stylesheet" href="/assets/console.css"><link rel="icon" href="/assets/icon.svg">'
+        '<script src="/assets/keys.js" defer></script><script src="/assets/drafts.js" defer></script>'
     )
-    ui.add_head_html('<script src="/assets/keys.js" defer></script>')
     ui.colors(primary="#1a5fb4")
     ui.dark_mode(None)  # as the person's system is set
+    ui.html('<a class="skip" href="#room">К содержанию</a>', sanitize=False)
     _rail(visit, here)
-    with ui.element("main").classes("room"):
+    with ui.element("main").classes("room").props("id=room tabindex=-1"):
         with ui.element("header").classes("bar"):
             with ui.element("h1"):
                 ui.label(title)
@@ -105,15 +124,28 @@ def _rail(visit: Visit, here: str) -> None:
         for path, words, name in SECTIONS:
             if name == "people" and not visit.may(Right.EDIT_PEOPLE):
                 continue
-            with ui.element("a").props(f'href="{path}"').classes("nav" + (" here" if path == here else "")):
+            is_here = path == here
+            with (
+                ui.element("a")
+                .props(f'href="{path}"' + (" aria-current=page" if is_here else ""))
+                .classes("nav" + (" here" if is_here else ""))
+            ):
                 ui.label(words)
                 numbers[name] = ui.label("").classes("number")
         with ui.element("div").classes("foot"):
-            ui.label(visit.person.name)
-            ui.label(", ".join(ROLE_WORDS[role] for role in sorted(visit.person.roles))).classes("soft")
+            ui.label(visit.person.name).classes("wide-only")
+            ui.label(", ".join(ROLE_WORDS[role] for role in sorted(visit.person.roles))).classes(
+                "soft wide-only"
+            )
+            ui.element("button").props('data-key="?" type=button innerHTML="Клавиши: ?"').classes(
+                "text-button wide-only"
+            ).on("click", show_keys)
             _logout(visit)
 
     def count() -> None:
+        if person_of(visit.request, visit.service) != visit.person:
+            ui.navigate.to("/login")  # logged out elsewhere, switched off, or other rights by now
+            return
         for name, (words, is_due) in _numbers(visit).items():
             numbers[name].text = words
             numbers[name].classes(add="due" if is_due else "", remove="" if is_due else "due")
@@ -122,12 +154,23 @@ def _rail(visit: Visit, here: str) -> None:
     ui.timer(RAIL_SECONDS, count)
 
 
+def show_keys() -> None:
+    """What the keys do, as `?` shows it."""
+    rows = "".join(f"<tr><td><kbd>{escape(key)}</kbd></td><td>{words}</td></tr>" for key, words in KEYS)
+    with ui.dialog() as dialog, ui.card():
+        ui.label("Клавиши").classes("strong")
+        ui.html(f'<table class="plain keys">{rows}</table>', sanitize=False)
+        ui.label("Работают и в русской раскладке.").classes("small soft")
+        Button("Закрыть", on_click=dialog.close, kind="first")
+    dialog.open()
+
+
 def _logout(visit: Visit) -> None:
     token = visit.request.cookies.get(FORM_COOKIE) or new_form_token()
     ui.html(
-        '<form method="post" action="/logout" style="margin-top:4px">'
-        f'<input type="hidden" name="form" value="{token}">'
-        '<button style="all:unset;cursor:pointer;color:var(--accent)">Выйти</button></form>',
+        '<form method="post" action="/logout">'
+        f'<input type="hidden" name="form" value="{escape(token, quote=True)}">'
+        '<button class="text-button">Выйти</button></form>',
         sanitize=False,
     )
 
@@ -161,11 +204,7 @@ def _notices(visit: Visit) -> None:
             )
     try:
         is_stopped = service.desk.deliveries.is_stopped()
-        late = [
-            beat.stage
-            for beat in service.desk.beats.all().values()
-            if (service.now() - beat.at).total_seconds() > 120
-        ]
+        late = late_stages(service)
     except ServiceError as error:
         ui.label(str(error)).classes("notice bad")
         return
@@ -177,6 +216,15 @@ def _notices(visit: Visit) -> None:
         ui.label(f"Не отвечают части сервиса: {', '.join(late)}. Данные могут быть неполными.").classes(
             "notice bad"
         )
+
+
+def late_stages(service: Service) -> list[str]:
+    """Stages without a heartbeat for too long, in Russian; stages that never started are not missed here."""
+    beats = service.desk.beats.all()
+    now = service.now()
+    return [
+        words for name, words in STAGE_WORDS.items() if name in beats and now - beats[name].at > BEAT_LIMIT
+    ]
 
 
 def empty(headline: str, advice: str) -> None:

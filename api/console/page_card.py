@@ -13,7 +13,7 @@ from api.console.frame import Visit, empty, frame, guarded, link, told
 from api.service import Service
 from api.words import NETWORK_WORDS, PAGE_MODE_WORDS
 from index.desk.rows import new_id
-from index.domain.page import CARD, Page, PageMode
+from index.domain.page import CARD, Page, PageMode, page_address
 from index.domain.person import Right
 from index.domain.post import Network
 from index.errors import NotFound, ServiceError

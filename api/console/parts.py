@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from html import escape
+from urllib.parse import urlsplit
 
 from nicegui import ui
 
 from api.console.frame import Visit, link
-from api.console.russian import ago, exact, plural
+from api.console.russian import ago, exact
 from api.words import (
+    ATTACHMENT_WORDS,
     INTENT_WORDS,
     KIND_WORDS,
     NETWORK_WORDS,
@@ -20,7 +22,7 @@ from api.words import (
     SEVERITY_WORDS,
 )
 from index.domain.analysis import Evidence, Risk, ScorePart, Sentiment, Severity
-from index.domain.post import Post, PostKind
+from index.domain.post import PostKind
 from index.posts.query import PostState, Record
 
 SEVERITY_SHAPES = {Severity.NOW: "●", Severity.TODAY: "▲", Severity.WATCH: "■", Severity.NONE: "○"}
@@ -35,8 +37,32 @@ def severity_html(severity: Severity, *, with_word: bool = True) -> str:
     return f'<span class="severity s{int(severity)}" title="{word}">{shown}</span>'
 
 
-def chip(text: str, kind: str = "") -> None:
-    ui.label(text).classes(f"chip {kind}")
+def heading(text: str) -> None:
+    with ui.element("h2"):
+        ui.label(text)
+
+
+def panel(title: str) -> ui.element:
+    """A framed section with its heading; used as a context."""
+    section = ui.element("section").classes("panel")
+    with section:
+        heading(title)
+    return section
+
+
+def outside_html(url: str | None, words: str) -> str:
+    """A link out of the console, in a new tab; nothing unless the address is http(s), since others wrote it."""
+    if not url or urlsplit(url).scheme not in ("http", "https"):
+        return ""
+    return (
+        f'<a href="{escape(url, quote=True)}" target="_blank" rel="noopener noreferrer">{escape(words)}</a>'
+    )
+
+
+def names_of(visit: Visit) -> Mapping[str, str]:
+    """Login → what colleagues call the person; programs and the service itself among them."""
+    people = {person.login: person.name.partition(",")[0] for person in visit.service.desk.people.list()}
+    return {"service": "сервис", "crawler": "сервис", "practice": "учебный стенд"} | people
 
 
 def chips_html(risks: Iterable[Risk]) -> str:
@@ -83,11 +109,11 @@ def marked_html(text: str, evidence: Sequence[Evidence]) -> str:
     return "".join(pieces)
 
 
-def post_card(visit: Visit, record: Record, *, with_source: bool = True) -> None:
+def post_card(visit: Visit, record: Record, *, with_source: bool = True) -> ui.element:
     """A post as evidence: where and when, its text with marked words, what nlp says of it, doors onward."""
     post, analysis = record.post, record.analysis
     is_comment = post.kind is PostKind.COMMENT
-    with ui.element("article").classes("post" + (" comment" if is_comment else "")):
+    with ui.element("article").classes("post" + (" comment" if is_comment else "")) as card:
         ui.html(_post_head(visit, record, with_source), sanitize=False).classes("small soft")
         evidence = analysis.evidence if analysis else ()
         shown = post.text[:TEXT_SHOWN]
@@ -97,21 +123,24 @@ def post_card(visit: Visit, record: Record, *, with_source: bool = True) -> None
         )
         body.classes("text")
         if len(post.text) > TEXT_SHOWN:
-            more = ui.link("показать целиком").classes("small")
-            more.on(
-                "click.prevent", lambda: (body.set_content(marked_html(post.text, evidence)), more.delete())
+            more = (
+                ui.element("button").props('type=button innerHTML="показать целиком"').classes("text-button")
             )
+            more.on("click", lambda: (body.set_content(marked_html(post.text, evidence)), more.delete()))
         for attachment in post.attachments:
-            label = attachment.title or attachment.text or attachment.kind
+            kind = ATTACHMENT_WORDS.get(attachment.kind, "вложение")
             ui.html(
-                f'<span class="chip">{escape(attachment.kind)}</span> {escape(label[:200])}', sanitize=False
+                f'<span class="chip">{kind}</span> {escape((attachment.title or attachment.text)[:200])}',
+                sanitize=False,
             ).classes("small soft")
         ui.html(_post_foot(record), sanitize=False).classes("chips")
+    return card
 
 
 def _post_head(visit: Visit, record: Record, with_source: bool) -> str:
     post = record.post
-    pieces = [moment_html(visit, post.published_at), NETWORK_WORDS[post.network]]
+    door = f'<a href="{link("/post", id=post.id)}">{moment_html(visit, post.published_at)}</a>'
+    pieces = [door, NETWORK_WORDS[post.network]]
     if with_source:
         pieces.append(escape(post.source))
     pieces.append(KIND_WORDS[post.kind])
@@ -120,12 +149,10 @@ def _post_head(visit: Visit, record: Record, with_source: bool) -> str:
     if post.is_deleted:
         pieces.append("<b>удалён в сети</b>")
     pieces.append(
-        f'<a href="{link("/feed", author=post.author, days=30)}" title="другие сообщения этого автора">автор {post.author[:6]}</a>'
+        f'<a href="{link("/feed", author=post.author, days=30)}" title="другие сообщения этого автора">автор {escape(post.author[:6])}</a>'
     )
-    if post.url:
-        pieces.append(
-            f'<a href="{escape(post.url, quote=True)}" target="_blank" rel="noreferrer">открыть в сети</a>'
-        )
+    if outside := outside_html(post.url, "открыть в сети"):
+        pieces.append(outside)
     return " · ".join(pieces)
 
 
@@ -149,12 +176,3 @@ def _post_foot(record: Record) -> str:
     if analysis.story_id:
         pieces.append(f'<a class="chip" href="{link("/feed", story=analysis.story_id, days=30)}">сюжет</a>')
     return "".join(pieces)
-
-
-def counted(number: int, forms: tuple[str, str, str], target: str) -> None:
-    """Every number is a door: the count as a link to what is behind it."""
-    ui.html(f'<a href="{escape(target, quote=True)}">{plural(number, forms)}</a>', sanitize=False)
-
-
-def permalink(post: Post) -> str:
-    return link("/post", id=post.id)

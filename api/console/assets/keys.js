@@ -1,24 +1,53 @@
-// Keyboard of the console: j/k next and previous row, Enter opens, letters press the button that carries data-key.
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const typing = event.target.closest("input, textarea, select, [contenteditable]");
-  if (event.key === "Escape" && typing) return typing.blur();
-  if (typing || document.querySelector(".q-dialog")) return;
-  const rows = [...document.querySelectorAll("[data-row]")];
-  const here = rows.findIndex((row) => row.classList.contains("here") || row === document.activeElement);
-  const go = (index) => {
-    const row = rows[Math.max(0, Math.min(rows.length - 1, index))];
-    if (row) { row.focus(); row.scrollIntoView({ block: "nearest" }); row.click(); }
-  };
-  const key = event.code.startsWith("Key") ? event.code.slice(3).toLowerCase() : event.key; // the same keys in the Russian layout
-  if (key === "j") go(here + 1);
-  else if (key === "k") go(here < 0 ? 0 : here - 1);
-  else if (event.key === "/" || event.code === "Slash" && !event.shiftKey) {
-    const search = document.querySelector("[data-search] input, input[data-search]");
-    if (search) { event.preventDefault(); search.focus(); }
-  } else {
-    const wanted = event.key === "?" || (event.shiftKey && event.code === "Slash") ? "?" : key;
-    const button = document.querySelector(`[data-key="${wanted}"]`);
-    if (button) { event.preventDefault(); button.click(); }
+// Keyboard of the console. event.code names the key by its place, so the same keys work in the Russian layout.
+// j k next and previous row · Enter opens it · letters press the button with that data-key · digits choose in an open menu.
+(() => {
+  const isSeen = (element) => element.offsetParent !== null || element.getClientRects().length > 0;
+  const rows = () => [...document.querySelectorAll("[data-row]")].filter(isSeen);
+  const letter = (event) => event.code.startsWith("Key") ? event.code.slice(3).toLowerCase() : event.key;
+
+  function step(by) {
+    const all = rows();
+    const focused = all.findIndex((row) => row.contains(document.activeElement));
+    const here = focused >= 0 ? focused : all.findIndex((row) => row.classList.contains("here"));
+    const row = all[here < 0 ? 0 : Math.max(0, Math.min(all.length - 1, here + by))];
+    if (!row) return;
+    row.focus();
+    row.scrollIntoView({ block: "nearest" });
+    if (row.dataset.select !== undefined) row.click(); // the pane beside follows
   }
-});
+
+  function open(event) {
+    const row = event.target.closest("[data-row]");
+    if (!row || event.target !== row) return; // a link or a button inside the row opens itself
+    if (row.dataset.open) location.href = row.dataset.open;
+    else if (row.tagName !== "A") { row.click(); document.querySelector(".pane")?.focus(); }
+  }
+
+  function choose(event) {
+    const items = [...document.querySelectorAll(".q-menu .q-item")].filter(isSeen);
+    const item = items[Number(event.key) - 1];
+    if (item) { event.preventDefault(); item.click(); }
+    return items.length > 0;
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || !event.target.closest) return;
+    const typing = event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
+    if (event.key === "Escape" && typing) return typing.blur();
+    if (typing || document.querySelector(".q-dialog")) return;
+    if (/^[1-9]$/.test(event.key) && choose(event)) return;
+    if (event.key === "Enter") return open(event);
+    const slash = event.code === "Slash" || event.key === "/" || event.key === "?";
+    const key = slash ? (event.shiftKey || event.key === "?" ? "?" : "/") : letter(event);
+    if (key === "j") step(1);
+    else if (key === "k") step(-1);
+    else {
+      const wanted = [...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)].find(isSeen);
+      if (!wanted) return;
+      event.preventDefault();
+      wanted.matches("input, textarea") ? wanted.focus() : wanted.click();
+    }
+  });
+
+  addEventListener("load", () => document.querySelector(".rail .here")?.scrollIntoView({ block: "nearest", inline: "center" }));
+})();
