@@ -8,10 +8,9 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
 from index.desk import tables
-from index.desk.columns import holds_any
 from index.desk.database import Database, Transaction
 from index.desk.incidents import Incidents
 from index.desk.paging import page_of
@@ -54,12 +53,15 @@ class Alerts:
             standing = _newest(tx, alert.key)
             if standing is None or standing.is_raised_again(alert, cooldown=cooldown):
                 if insert_new(tx, tables.alerts, ALERTS.fields(alert)):
+                    _mark(tx, alert)
                     tx.audit("alert_raised", f"alert:{alert.id}", actor="service", at=alert.raised_at,
                              rule=alert.rule, severity=int(alert.severity), score=alert.score)  # fmt: skip
                     return alert
                 standing = _newest(tx, alert.key)  # another process was first
                 assert standing is not None  # noqa: S101
-            return ALERTS.keep(tx, standing.joined(alert))  # evidence does not stop the officer
+            joined = standing.joined(alert)
+            _mark(tx, joined)
+            return ALERTS.keep(tx, joined)  # evidence does not stop the officer
 
     def get(self, alert_id: str) -> Alert:
         """Raises NotFound."""
@@ -215,6 +217,19 @@ def _newest(tx: Transaction, key: str) -> Alert | None:
     return None if row is None else ALERTS.value(row)
 
 
+def _mark(tx: Transaction, alert: Alert) -> None:
+    """Risks and places of an alert only grow."""
+    for mark in (*(f"risk:{risk}" for risk in alert.risks), *(f"place:{place}" for place in alert.places)):
+        insert_new(tx, tables.alert_marks, {"mark": mark, "alert_id": alert.id})
+
+
+def _has_mark(marks: Sequence[str]) -> ColumnElement[bool]:
+    """Asked of an expression and not of the column, so that both databases walk the index of the order and
+    stop at the page's end, where they would else fetch and sort every alert with the mark."""
+    mark = tables.alert_marks.c
+    return (tables.alerts.c.id + "").in_(select(mark.alert_id).where(mark.mark.in_(marks)))
+
+
 def _matching(
     states: Sequence[AlertState],
     risks: Sequence[Risk],
@@ -228,9 +243,9 @@ def _matching(
     if states:
         query = query.where(alert.state.in_(states))
     if risks:
-        query = query.where(holds_any(alert.risks, risks))
+        query = query.where(_has_mark([f"risk:{risk}" for risk in risks]))
     if places:
-        query = query.where(holds_any(alert.places, places))
+        query = query.where(_has_mark([f"place:{place}" for place in places]))
     if kinds:
         query = query.where(alert.kind.in_(kinds))
     if assignee is not None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, DateTime, Dialect, Integer, LargeBinary, String, Text, or_, type_coerce
+from sqlalchemy import DateTime, Dialect, Integer, LargeBinary, String, Text
 from sqlalchemy.types import TypeDecorator
 
 
@@ -78,10 +77,7 @@ class Member(TypeDecorator[Any]):
 
 
 class Json(TypeDecorator[Any]):
-    """Any value pydantic can write and read back, as JSON text; the same text in both databases.
-
-    Text and not JSONB: `holds_any` finds a member of a list by its quoted form with one LIKE in both.
-    """
+    """Any value pydantic can write and read back, as JSON text; the same text in both databases."""
 
     impl = Text
     cache_ok = True
@@ -117,12 +113,6 @@ class Vector(TypeDecorator[tuple[float, ...]]):
         numbers = array("f")
         numbers.frombytes(value)
         return tuple(numbers)
-
-
-def holds_any(column: ColumnElement[Any], members: Sequence[str]) -> ColumnElement[bool]:
-    """Whether a Json list of words has one of the members."""
-    told = type_coerce(column, Text)
-    return or_(*(told.contains(json.dumps(str(m), ensure_ascii=False), autoescape=True) for m in members))
 
 
 def storable(text: str) -> str:

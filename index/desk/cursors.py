@@ -24,5 +24,5 @@ class Cursors:
         return found
 
     def save(self, source_id: str, value: dict[str, Any], name: str = "posts") -> None:
-        with self._database.write() as tx:
+        with self._database.write(is_durable=False) as tx:
             upsert(tx, tables.cursors, {"source_id": source_id, "name": name, "value": value})

@@ -62,10 +62,14 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Transaction]:
-        """One transaction; on SQLite the only writer from its first statement. Raises Unavailable."""
+    def write(self, *, is_durable: bool = True) -> Iterator[Transaction]:
+        """One transaction; on SQLite the only writer from its first statement. Raises Unavailable.
+
+        `is_durable=False`: a power cut may lose the last of them (never a killed process), so SQLite need
+        not wait for the disk; for bookkeeping that is made anew from what is safe: cursors, leases, quotas.
+        """
         with translated(), self.engine.connect() as connection:
-            connection = connection.execution_options(is_write=True)
+            connection = connection.execution_options(is_write=True, is_durable=is_durable)
             with connection.begin():
                 transaction = Transaction(connection)
                 yield transaction
@@ -121,8 +125,11 @@ def _sqlite_engine(url: str, busy: timedelta) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        is_write = connection.get_execution_options().get("is_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+        options = connection.get_execution_options()
+        if options.get("is_write", False):
+            is_durable = options.get("is_durable", True)
+            connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if is_durable else 'NORMAL'}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("is_write", False) else "BEGIN")
 
     return engine
 

@@ -22,7 +22,7 @@ class Quotas:
 
     def reserve(self, bucket: str, *, now: datetime, spacing: timedelta) -> datetime:
         """The moment this call may go: `now` or later, at least `spacing` after the one before it."""
-        with self._database.write() as tx:
+        with self._database.write(is_durable=False) as tx:
             insert_new(tx, BUCKETS, {"bucket": bucket, "reason": ""})
             mine = BUCKETS.c.bucket == bucket
             free_at = tx.execute(select(BUCKETS.c.next_at).where(mine).with_for_update()).scalar_one()
@@ -32,7 +32,7 @@ class Quotas:
 
     def spend(self, bucket: str, *, day: date, amount: int = 1, limit: int | None) -> bool:
         """Take `amount` of the day's budget, all or nothing; False: it would not be enough."""
-        with self._database.write() as tx:
+        with self._database.write(is_durable=False) as tx:
             insert_new(tx, DAYS, {"bucket": bucket, "day": day, "spent": 0})
             mine = (DAYS.c.bucket == bucket) & (DAYS.c.day == day)
             if limit is not None:
@@ -47,7 +47,7 @@ class Quotas:
 
     def freeze(self, bucket: str, *, until: datetime, reason: str) -> None:
         """Let nothing through until then; a later freeze overwrites. `reason` is Russian."""
-        with self._database.write() as tx:
+        with self._database.write(is_durable=False) as tx:
             upsert(tx, BUCKETS, {"bucket": bucket, "frozen_until": until, "reason": reason})
 
     def frozen(self, bucket: str, now: datetime) -> tuple[datetime, str] | None:

@@ -76,7 +76,7 @@ class Sources:
 
     def save_health(self, health: SourceHealth) -> None:
         """What the crawler saw, with the next visit; the lease of a running job stays. Raises NotFound."""
-        with self._database.write() as tx:
+        with self._database.write(is_durable=False) as tx:
             HEALTH.lock(tx, health.source_id)
             HEALTH.save(tx, health)
 

@@ -208,6 +208,7 @@ alerts = Table(
     # the order officers read them in, within one state and over all of them
     Index("ix_alerts_state_order", "state", "severity", "score", "raised_at", "id"),
     Index("ix_alerts_order", "severity", "score", "raised_at", "id"),
+    Index("ix_alerts_assignee_order", "assignee", "severity", "score", "raised_at", "id"),
     Index("ix_alerts_key", "key", "raised_at"),
     # one live alert a key, whoever raises it
     Index(
@@ -217,6 +218,13 @@ alerts = Table(
         sqlite_where=text("state IN ('open', 'snoozed')"),
         postgresql_where=text("state IN ('open', 'snoozed')"),
     ),
+)
+
+alert_marks = Table(  # derived: finds alerts by what they hold several of
+    "alert_marks",
+    metadata,
+    Column("mark", Words, primary_key=True),  # risk:outage, place:Курлово
+    Column("alert_id", Words, primary_key=True),
 )
 
 rule_counts = Table(
@@ -278,7 +286,7 @@ incident_posts = Table(  # derived from `post_ids`: finds the incident of a post
     "incident_posts",
     metadata,
     Column("post_id", Words, primary_key=True),
-    Column("incident_id", Words, ForeignKey("incidents.id"), primary_key=True),
+    Column("incident_id", Words, primary_key=True),
     _need("number", String(32)),
 )
 

@@ -207,3 +207,31 @@ def test_a_flag_keeps_any_value(desk: Desk):
     for value in (False, None, {"until": "завтра", "n": [1, 2.5]}):
         desk.flags.set("note", value, actor="admin", at=NOON)
         assert desk.flags.get("note") == value
+
+
+def test_a_finished_visit_saves_its_health_and_gives_the_source_back(desk: Desk):
+    add(desk, source(id="vk:a"))
+    assert claim(desk) == ["vk:a"]
+    seen = SourceHealth(source_id="vk:a", state=SourceState.FINE, due_at=NOON + MINUTE, posts_seen=7)
+    desk.jobs.finish(seen, worker="w")
+    assert desk.sources.health("vk:a") == seen
+    assert claim(desk, at=NOON + MINUTE, worker="other") == ["vk:a"]
+
+
+def test_a_late_worker_does_not_take_the_lease_of_another(desk: Desk):
+    add(desk, source(id="vk:a"))
+    claim(desk, worker="slow", lease=MINUTE)
+    assert claim(desk, worker="other", at=NOON + 2 * MINUTE) == ["vk:a"]
+    desk.jobs.finish(SourceHealth(source_id="vk:a", due_at=NOON), worker="slow")
+    assert claim(desk, at=NOON + 3 * MINUTE) == []
+
+
+def test_finishing_a_source_that_was_removed_does_nothing(desk: Desk):
+    desk.jobs.finish(SourceHealth(source_id="vk:gone"), worker="w")
+    assert desk.sources.healths() == {}
+
+
+def test_claims_may_be_of_some_networks_only(desk: Desk):
+    add(desk, source(id="vk:a"), source(id="ok:1", network=Network.OK, address="1"))
+    assert claim(desk, networks=[Network.OK]) == ["ok:1"]
+    assert claim(desk) == ["vk:a"]

@@ -13,6 +13,12 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "alert_marks",
+        sa.Column("mark", sa.Text(), nullable=False),
+        sa.Column("alert_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("mark", "alert_id", name=op.f("pk_alert_marks")),
+    )
+    op.create_table(
         "alerts",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
@@ -41,6 +47,12 @@ def upgrade() -> None:
         sa.Column("incident_id", sa.Text(), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
+    )
+    op.create_index(
+        "ix_alerts_assignee_order",
+        "alerts",
+        ["assignee", "severity", "score", "raised_at", "id"],
+        unique=False,
     )
     op.create_index("ix_alerts_key", "alerts", ["key", "raised_at"], unique=False)
     op.create_index("ix_alerts_order", "alerts", ["severity", "score", "raised_at", "id"], unique=False)
@@ -114,6 +126,13 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_flags")),
+    )
+    op.create_table(
+        "incident_posts",
+        sa.Column("post_id", sa.Text(), nullable=False),
+        sa.Column("incident_id", sa.Text(), nullable=False),
+        sa.Column("number", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("post_id", "incident_id", name=op.f("pk_incident_posts")),
     )
     op.create_table(
         "incidents",
@@ -355,16 +374,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_incident_events")),
     )
     op.create_index(op.f("ix_incident_events_incident_id"), "incident_events", ["incident_id"], unique=False)
-    op.create_table(
-        "incident_posts",
-        sa.Column("post_id", sa.Text(), nullable=False),
-        sa.Column("incident_id", sa.Text(), nullable=False),
-        sa.Column("number", sa.String(length=32), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["incident_id"], ["incidents.id"], name=op.f("fk_incident_posts_incident_id")
-        ),
-        sa.PrimaryKeyConstraint("post_id", "incident_id", name=op.f("pk_incident_posts")),
-    )
     op.create_table(
         "replies",
         sa.Column("id", sa.Text(), nullable=False),
