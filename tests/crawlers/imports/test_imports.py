@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -21,8 +22,17 @@ from index.errors import Refused
 AT = datetime(2026, 11, 24, 9, tzinfo=UTC)
 
 
+@pytest.fixture(scope="module")
+def new_desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a new desk: its schema is made once, the tests copy it."""
+    folder = tmp_path_factory.mktemp("desk")
+    open_desk("sqlite", folder).close()
+    return folder
+
+
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def desk(new_desk: Path, tmp_path: Path) -> Iterator[Desk]:
+    shutil.copytree(new_desk, tmp_path / "data")
     desk = open_desk("sqlite", tmp_path / "data")
     yield desk
     desk.close()
@@ -262,7 +272,7 @@ def test_a_file_that_is_not_there_is_refused(desk: Desk, tmp_path: Path) -> None
         import_pos(tmp_path / "нет.xlsx", desk, actor="anna", at=AT)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=400) | st.text(max_size=300).map(str.encode))
 def test_any_bytes_end_in_a_report_or_a_refusal(desk: Desk, tmp_path: Path, body: bytes) -> None:
     path = tmp_path / "any"

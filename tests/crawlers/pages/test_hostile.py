@@ -19,7 +19,7 @@ from tests.crawlers.pages import cases
 from tests.crawlers.pages.cases import CONTEXT
 from tests.crawlers.pages.test_saved_answers import is_fit
 
-QUICK = settings(max_examples=60, deadline=None)
+QUICK = settings(max_examples=40, deadline=None)
 
 SCALARS = st.one_of(
     st.none(),
@@ -115,7 +115,7 @@ ANSWERS = [path for path in INPUTS if path.suffix == ".json"]
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: f"{path.parent.parent.name}/{path.parent.name}")
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(cut=st.floats(0, 1), flip=st.floats(0, 1))
 def test_a_page_cut_anywhere_and_spoilt_anywhere(path: Path, cut: float, flip: float) -> None:
     body = path.read_bytes()
@@ -142,7 +142,7 @@ def test_a_cut_page_of_telegram_loses_no_whole_message() -> None:
 
 
 @pytest.mark.parametrize("path", ANSWERS, ids=lambda path: f"{path.parent.parent.name}/{path.parent.name}")
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(data=st.data())
 def test_a_saved_answer_with_one_field_spoilt(path: Path, data: st.DataObject) -> None:
     try:
