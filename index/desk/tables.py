@@ -32,7 +32,7 @@ from index.domain.post import Network
 from index.domain.publication import DeliveryKind, DeliveryState, Message, PublicationState
 from index.domain.source import ProposalState, SourceState
 
-REVISION = "0002"  # newest migration; a desk that stands at it opens without loading Alembic
+REVISION = "0001"  # newest migration; a desk that stands at it opens without loading Alembic
 
 metadata = MetaData(
     naming_convention={
