@@ -14,7 +14,7 @@ from api.service import Service
 from crawlers.crawl import Crawler
 from index.errors import Refused
 from nlp.analyse import TICK, Analyser, analyse_waiting
-from nlp.models import load_models
+from nlp.models import current_heads, load_models
 from nlp.watch import Watcher
 from publisher.channels import Channels
 from publisher.publish import Publisher
@@ -70,7 +70,9 @@ def crawl_stage(service: Service, *, only: Sequence[str] | None = None, replay: 
 
 def analyse_stage(service: Service, *, shard: range = EVERYTHING) -> Stage:
     """Loads the models. Raises Misconfigured when one is missing or broken."""
-    analyser = Analyser(load_models(service.settings.encoder), service.district)
+    settings = service.settings
+    models = load_models(settings.encoder, heads=current_heads(settings.data))
+    analyser = Analyser(models, service.district)
 
     def tick() -> Mapping[str, Any]:
         taken = analyse_waiting(service.posts, analyser, limit=TICK, shard=shard, now=service.now())

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_matrix
 
 from index.domain.analysis import Intent, Risk, Sentiment
 from index.errors import Misconfigured, Refused
@@ -30,6 +31,18 @@ _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Taught:
+    """A small layer over some n-gram features that officers' corrections made; added to the outputs."""
+
+    columns: npt.NDArray[np.int32]  #: features it reads, columns of the vocabulary
+    weights: Array  #: (n_columns, WIDTH + 1)
+    bias: Array
+
+    def outputs(self, x: csr_matrix) -> Array:
+        return np.asarray(x[:, self.columns] @ self.weights + self.bias, dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HeadWeights:
     """All numbers of the heads. The last column is toxicity, the others are `labels.COLUMNS`."""
 
@@ -41,10 +54,15 @@ class HeadWeights:
     stack: Array  #: (2 × (WIDTH + 1), WIDTH + 1): n-gram outputs, then vector outputs → calibrated outputs
     stack_bias: Array
     alone: Array  #: (2, WIDTH + 1) slope and shift that calibrate the n-gram outputs without a vector
+    taught: Taught | None = None  #: what officers' corrections added; None: nothing yet
 
     def outputs(self, inputs: Sequence[HeadInput], vectors: Vectors | None) -> Array:
         """(n, WIDTH + 1) calibrated, before the activation; without vectors the n-grams answer alone."""
         x = self.vocabulary.matrix([names_of(given) for given in inputs])
+        own = self._own(x, vectors)
+        return own if self.taught is None else own + self.taught.outputs(x)
+
+    def _own(self, x: csr_matrix, vectors: Vectors | None) -> Array:
         ngram = np.asarray(x @ self.ngram + self.ngram_bias, dtype=np.float32)
         if vectors is None:
             return np.asarray(ngram * self.alone[0] + self.alone[1], dtype=np.float32)
@@ -56,7 +74,7 @@ class Heads:
     """Predicts every label of posts. `vector_of` names the encoder that the vector layer was fitted to."""
 
     def __init__(self, weights: HeadWeights, card: Mapping[str, Any]) -> None:
-        self._weights = weights
+        self.weights = weights
         self.card = card
         self.vector_of = str(card["encoder"])
         self.thresholds = _thresholds(card["thresholds"])
@@ -67,7 +85,7 @@ class Heads:
             raise Refused(f"Текстов {len(inputs)}, векторов {len(vectors)}.")
         if not inputs:
             return []
-        z = self._weights.outputs(inputs, vectors)
+        z = self.weights.outputs(inputs, vectors)
         p, toxicity = activate(z[:, :WIDTH]), 1 / (1 + np.exp(-np.clip(z[:, WIDTH], -30, 30)))
         return [_output(row, float(toxic)) for row, toxic in zip(p, toxicity, strict=True)]
 
@@ -87,7 +105,7 @@ class Heads:
 
     def _said(self, words: Sequence[str], counted: Counter[str], column: int) -> list[float]:
         """What each word adds to the class: its own features and half of each pair it stands in."""
-        vocabulary, weights = self._weights.vocabulary, self._weights.ngram
+        vocabulary, weights = self.weights.vocabulary, self.weights.ngram
         columns, values = vocabulary.row(counted)
         carried = {
             vocabulary.names[at]: value * weights[at, column] / counted[vocabulary.names[at]]
@@ -131,6 +149,10 @@ def _thresholds(given: Mapping[str, Any]) -> Thresholds:
 def save_heads(folder: Path, weights: HeadWeights, card: Mapping[str, Any]) -> None:
     """Writes heads.npz and heads.json. The n-gram layer is kept in 8 bits, a scale for each output."""
     scale = np.abs(weights.ngram).max(axis=0) / 127
+    taught = weights.taught
+    more: dict[str, Any] = {} if taught is None else {
+        "taught_columns": taught.columns, "taught": taught.weights, "taught_bias": taught.bias,
+    }  # fmt: skip
     np.savez_compressed(
         folder / "heads.npz",
         names=np.frombuffer("\n".join(weights.vocabulary.names).encode(), dtype=np.uint8),
@@ -139,6 +161,7 @@ def save_heads(folder: Path, weights: HeadWeights, card: Mapping[str, Any]) -> N
         ngram_bias=weights.ngram_bias,
         vector=weights.vector.astype(np.float16), vector_bias=weights.vector_bias,
         stack=weights.stack, stack_bias=weights.stack_bias, alone=weights.alone,
+        **more,
     )  # fmt: skip
     text = json.dumps({"format": FORMAT, **card}, ensure_ascii=False, indent=1)
     (folder / "heads.json").write_text(text + "\n", encoding="utf-8")
@@ -166,4 +189,7 @@ def _weights(stored: Mapping[str, Any]) -> HeadWeights:
         ngram=stored["ngram"].astype(np.float32) * stored["ngram_scale"], ngram_bias=stored["ngram_bias"],
         vector=stored["vector"].astype(np.float32), vector_bias=stored["vector_bias"],
         stack=stored["stack"], stack_bias=stored["stack_bias"], alone=stored["alone"],
+        taught=Taught(
+            columns=stored["taught_columns"], weights=stored["taught"], bias=stored["taught_bias"]
+        ) if "taught" in stored else None,
     )  # fmt: skip

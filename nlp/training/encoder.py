@@ -62,11 +62,13 @@ class MultiTask(nn.Module):
     def pooled(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         states = self.bert(input_ids=ids, attention_mask=mask).last_hidden_state
         weights = mask.unsqueeze(-1).to(states.dtype)
-        return F.normalize((states * weights).sum(1) / weights.sum(1), dim=1)
+        unit: torch.Tensor = F.normalize((states * weights).sum(1) / weights.sum(1), dim=1)
+        return unit
 
     def heads_input(self, pooled: torch.Tensor) -> torch.Tensor:
         """Unit vectors are what the service keeps, so the layers learn on them, scaled to ordinary size."""
-        return self.dropout(pooled * pooled.shape[1] ** 0.5)
+        dropped: torch.Tensor = self.dropout(pooled * pooled.shape[1] ** 0.5)
+        return dropped
 
 
 @dataclass(slots=True)

@@ -80,4 +80,4 @@ def _prior(y: Array) -> Array:
     bias = np.log(rate / (1 - rate))
     for task in SOFTMAX if y.shape[1] == WIDTH else ():
         bias[SPANS[task]] = np.log(rate[SPANS[task]])
-    return bias.astype(np.float32)
+    return np.asarray(bias, dtype=np.float32)
