@@ -19,6 +19,14 @@ logger = logging.getLogger(__name__)
 
 BUSY = timedelta(seconds=10)  # how long a writer waits for another before it says «занята»
 FILE_NAME = "desk.sqlite"
+OURS_TO_MEND = ("no such table", "no such column", "near ")  # a mistake in the program is shown as it is
+TURNED_AWAY = (  # a refused connection carries no SQLSTATE, only the server's words
+    "authentication failed",
+    "does not exist",
+    "не существует",
+    "не прошёл проверку подлинности",
+    "no pg_hba.conf entry",
+)
 
 
 class Transaction:
@@ -159,6 +167,12 @@ def _ours(error: Exception) -> ServiceError | None:
             "На диске базы рабочего места кончилось место: ничего не потеряно, освободите место, "
             "работа продолжится сама."
         )
+    if "disk i/o error" in words:
+        return Unavailable(
+            "Диск базы рабочего места не пишется или не читается: проверьте его, попытки повторяются."
+        )
+    if words.startswith(OURS_TO_MEND):
+        return None
     if "is locked" in words or state == "55P03":
         return Unavailable("База рабочего места занята другой программой: повторите через минуту.")
     if "not a database" in words or "malformed" in words:
@@ -169,7 +183,7 @@ def _ours(error: Exception) -> ServiceError | None:
         return Misconfigured(
             "В базу рабочего места нельзя писать.", remedy="Дайте службе право записи в папку DATA."
         )
-    if state in ("28P01", "28000", "3D000") or "password authentication failed" in words:
+    if state in ("28P01", "28000", "3D000") or (not state and any(sign in words for sign in TURNED_AWAY)):
         return Misconfigured(
             "База рабочего места не пускает: неверны имя базы, пользователь или пароль.",
             remedy="Исправьте настройку DESK.",

@@ -13,6 +13,7 @@ from index.desk.rows import Rows, insert_new
 from index.domain.incident import Incident, IncidentEvent
 
 INCIDENTS = Rows(tables.incidents, Incident, missing="Такого инцидента нет.")
+SEARCHED = 600  # characters of an incident that search reads; PostgreSQL's index takes no longer ones
 EVENTS = Rows(tables.incident_events, IncidentEvent, missing="Такой записи нет.")
 
 
@@ -49,5 +50,5 @@ def _derived(incident: Incident) -> dict[str, Any]:
     told = (incident.number, incident.title, incident.place, incident.address, incident.outside_number)
     return {
         "next_due_at": incident.next_due_at,
-        "search": folded(" ".join(word for word in told if word)),
+        "search": folded(" ".join(word for word in told if word))[:SEARCHED],
     }

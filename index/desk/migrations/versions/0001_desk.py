@@ -182,7 +182,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_incidents_executor_order", "incidents", ["executor", "created_at", "id"], unique=False
     )
-    op.create_index("ix_incidents_order", "incidents", ["created_at", "id"], unique=False)
+    op.create_index("ix_incidents_order", "incidents", ["created_at", "id", "search"], unique=False)
     op.create_index("ix_incidents_sector_order", "incidents", ["sector", "created_at", "id"], unique=False)
     op.create_index("ix_incidents_state_order", "incidents", ["state", "created_at", "id"], unique=False)
     op.create_table(
