@@ -197,6 +197,10 @@ class Crawler:
         except StillRunning:
             logger.warning("A spider did not stop in time", extra={"action": "lane_not_closed"})
         self._loop.close()
+        try:
+            self._means.pace.flush()
+        except Unavailable:
+            logger.warning("The last calls were not counted", extra={"action": "calls_not_counted"})
 
     def __enter__(self) -> Crawler:
         return self
@@ -260,8 +264,9 @@ class Crawler:
         try:
             await lane.attend([visit])
             await in_thread(self._close_visit, visit, visit.outcome(), started_at)
-        finally:
+        except BaseException:
             await in_thread(self._release, visit.source)
+            raise
         return visit
 
     def _release(self, source: Source) -> None:
@@ -280,7 +285,7 @@ class Crawler:
         self._shares.put(source, rhythm, now)
         due_at = self._due_at(visit, outcome, rhythm, now)
         health = after_visit(visit.health, outcome, rhythm, started_at=started_at, now=now, due_at=due_at)
-        self.desk.sources.save_health(health)
+        self.desk.jobs.finish(health, worker=self._worker)
         if outcome.trouble is not None:
             self._note_trouble(source, outcome.trouble, now)
 
@@ -332,6 +337,7 @@ class Crawler:
             self.desk.sources.save(replace(source, is_enabled=False), actor=ACTOR, at=now)
 
     def _reported(self, visits: Sequence[Visit], now: datetime) -> CrawlReport:
+        self._means.pace.flush()
         self._means.evidence.flush(self.desk, now)
         outcomes = [(visit.source.id, visit.outcome()) for visit in visits]
         return CrawlReport(
