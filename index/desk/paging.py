@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, literal, tuple_
@@ -15,6 +14,7 @@ from sqlalchemy.sql.schema import Column
 from index.desk.columns import Moment
 from index.errors import Refused
 
+LARGEST = 2**62  # whole numbers that both databases take
 LIMIT = 500  # rows a page at most, whatever is asked
 
 
@@ -62,7 +62,7 @@ def _decoded(cursor: str, order: Sequence[Column[Any]]) -> list[Any]:
         if not isinstance(values, list) or len(values) != len(order):
             raise ValueError
         return [_typed(value, column) for value, column in zip(values, order, strict=True)]
-    except (ValueError, TypeError, binascii.Error, RecursionError):
+    except (ValueError, TypeError, OverflowError, RecursionError):  # binascii's error is a ValueError
         raise Refused("Закладка списка неверна: начните список сначала.", field="cursor") from None
 
 
@@ -71,10 +71,10 @@ def _typed(value: Any, column: Column[Any]) -> Any:
         moment = datetime.fromisoformat(value)
         if moment.utcoffset() is None:
             raise ValueError
-        return moment
+        return moment.astimezone(UTC)
     kind: Any = getattr(column.type, "kind", column.type.python_type)
     if issubclass(kind, int):
-        if not isinstance(value, int) or isinstance(value, bool):
+        if not isinstance(value, int) or isinstance(value, bool) or abs(value) > LARGEST:
             raise ValueError
         return kind(value)
     if not isinstance(value, str):

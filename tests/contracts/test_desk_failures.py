@@ -54,7 +54,7 @@ def test_a_full_database_refuses_whole_transactions(tmp_path: Path):
 
     before = desk.sources.list(), desk.audit.find()[0]
     with pytest.raises(Unavailable, match="кончилось место"):
-        add(desk, 2000)
+        add(desk, 300)
     assert (desk.sources.list(), desk.audit.find()[0]) == before
     pages = 100_000
     add(desk, 100)
@@ -87,7 +87,7 @@ def test_a_full_disk_loses_nothing(small_disk: Path):
         file.write(b"0" * (os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_bsize))
     before = desk.sources.list()
     with pytest.raises(Unavailable, match="кончилось место"):
-        add(desk, 5000)
+        add(desk, 600)
     with pytest.raises(Unavailable, match="кончилось место"):
         desk.media.put(PNG + os.urandom(500_000), "image/png")
     assert desk.sources.list() == before
