@@ -374,6 +374,20 @@ class TestPages:
         assert ids(index) == ["c", "b", "a"]
         assert ids(index, order=Order.OLDEST) == ["a", "b", "c"]
 
+    def test_a_post_not_analysed_yet_has_no_risk(self, index: PostIndex) -> None:
+        waiting, calm, risky = post(), post(published_at=NOON - HOUR), post(published_at=NOON - DAY)
+        index.add([waiting, calm, risky])
+        index.save_analyses({calm.id: analysis(risk_score=0), risky.id: analysis(risk_score=7)})
+        assert ids(index, order=Order.RISK) == [risky.id, waiting.id, calm.id]
+
+    def test_bounds_of_time_are_exact_to_the_microsecond(self, index: PostIndex) -> None:
+        moments = [NOON + timedelta(microseconds=number) for number in (0, 1, 999, 1000)]
+        index.add(crowd := [post(published_at=moment) for moment in moments])
+        named = [one.id for one in crowd]
+        for number, moment in enumerate(moments):
+            assert ids(index, until=moment, order=Order.OLDEST) == named[:number]
+            assert ids(index, since=moment, order=Order.OLDEST) == named[number:]
+
     def test_a_cursor_goes_on_where_it_was_when_new_posts_came(self, index: PostIndex) -> None:
         crowd = [post(published_at=NOON - number * HOUR) for number in range(6)]
         index.add(crowd)
