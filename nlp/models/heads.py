@@ -148,7 +148,7 @@ def _thresholds(given: Mapping[str, Any]) -> Thresholds:
 
 def save_heads(folder: Path, weights: HeadWeights, card: Mapping[str, Any]) -> None:
     """Writes heads.npz and heads.json. The n-gram layer is kept in 8 bits, a scale for each output."""
-    scale = np.abs(weights.ngram).max(axis=0) / 127
+    scale = np.maximum(np.abs(weights.ngram).max(axis=0) / 127, 1e-9)
     taught = weights.taught
     more: dict[str, Any] = {} if taught is None else {
         "taught_columns": taught.columns, "taught": taught.weights, "taught_bias": taught.bias,
@@ -176,7 +176,7 @@ def read_heads(folder: Path) -> Heads:
         card = json.loads((folder / "heads.json").read_text(encoding="utf-8"))
         if card["format"] != FORMAT:
             raise Misconfigured(f"heads.json: формат {card['format']}, нужен {FORMAT}.", remedy=REMEDY)
-        with np.load(folder / "heads.npz", allow_pickle=False) as stored:
+        with (folder / "heads.npz").open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return Heads(_weights(stored), card)
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise Misconfigured(f"Файлы heads.* в {folder.name} не читаются: {error}.", remedy=REMEDY) from error
