@@ -14,7 +14,8 @@ from index.posts.query import Added, Count, Facet, Found, Kept, PostState, Query
 class PostIndex(Protocol):
     """Posts and what we think of them. Repeating a call changes nothing more.
 
-    Every method may raise `Unavailable`: nothing was changed or all of it was; call again later.
+    Every method may raise `Unavailable`: call again later, with the same values. A post is changed as a
+    whole or not at all; of many posts some may have been changed already, and the next call does the rest.
     What one process wrote is seen by its own next `get`; by `find` and `count` after `refresh`, or
     about a second later. Safe to use from several threads.
     """
@@ -27,6 +28,8 @@ class PostIndex(Protocol):
 
         A changed text keeps the old one as a version and makes the post wait for nlp again
         (state COLLECTED); changed counters alone do not. When this returns, the posts are durable.
+        What else an update takes from the post: `change.seen_again`. Raises Refused for a post that no
+        index can keep (`document.admit`); those of earlier batches are kept by then.
         """
 
     def get(self, post_id: str) -> Record:
