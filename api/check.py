@@ -66,7 +66,7 @@ def _space(settings: Settings) -> Iterator[Finding]:
 
 
 def _service(service: Service) -> Iterator[Finding]:
-    yield _try("стол (desk)", lambda: service.desk.check() or _kind(service.settings.desk))
+    yield _try("стол (desk)", lambda: _desk(service))
     yield _try(
         "индекс постов", lambda: f"{_kind(service.settings.index)}, постов {service.posts.count(Query())}"
     )
@@ -90,6 +90,11 @@ def _service(service: Service) -> Iterator[Finding]:
     yield from _tokens(service.settings)
     yield from _pages(service)
     yield from _stages(service)
+
+
+def _desk(service: Service) -> str:
+    service.desk.check()
+    return _kind(service.settings.desk)
 
 
 def _kind(setting: str) -> str:

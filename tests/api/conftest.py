@@ -1,4 +1,4 @@
-"""The JSON API over a real desk and index on SQLite, asked by Starlette's client; the clock stands at noon."""
+"""The JSON API over a real desk and index on SQLite, asked by a client; the clock stands at noon."""
 
 from __future__ import annotations
 
