@@ -33,6 +33,7 @@ from crawlers.spiders.telegram import TelegramSpider
 from crawlers.spiders.vk import VkSpider
 from crawlers.visits import Means, Visit, in_thread
 from index.desk import Desk
+from index.domain.alert import AlertState
 from index.domain.post import Network
 from index.domain.source import Source, SourceHealth
 from index.errors import NotFound, Unavailable
@@ -49,6 +50,8 @@ RAW_KEPT = timedelta(days=7)  # raw records that could not be read
 SHARES_KEPT = timedelta(minutes=10)  # before the rhythms of all sources are added up again
 TOKEN_RESERVE = 0.9  # of a day's budget goes to walls by schedule; the rest is for what can't be planned
 LESSON = timedelta(minutes=10)  # quiet hours are written into the rhythm this often
+HOT_KEPT = timedelta(seconds=30)  # before open alerts are looked up again
+HOT_ALERTS = 50  # the gravest
 CLAIM_PAUSE = 0.5  # seconds between two looks for what has become due
 BATCHED = 12  # VK calls that one request carries on average
 
@@ -130,6 +133,7 @@ class Crawler:
         self._running: dict[Future[Visit], Network] = {}
         self._shares = Shares(desk)
         self._weighed_at: datetime | None = None
+        self._hot_at: datetime | None = None
         self._has_own_sources = False
 
     def run_due(
@@ -143,6 +147,7 @@ class Crawler:
         """
         self._means.posts.check()
         self._ensure_own_sources(now)
+        self._note_hot(now)
         done = self._drain(now, only) if patience is None else self._keep_up(now, only, patience)
         return self._reported(done, now)
 
@@ -351,6 +356,16 @@ class Crawler:
                 source_id: outcome.trouble.reason for source_id, outcome in outcomes if outcome.trouble
             },
         )
+
+    def _note_hot(self, now: datetime) -> None:
+        """Posts that open alerts are about; a comment among them stands for its post."""
+        if self._hot_at is not None and now - self._hot_at < HOT_KEPT:
+            return
+        self._hot_at = now
+        alerts, _ = self.desk.alerts.find(states=(AlertState.OPEN,), limit=HOT_ALERTS)
+        evidence = self._means.posts.get_many([post_id for alert in alerts for post_id in alert.post_ids])
+        self._means.hot.clear()
+        self._means.hot.update(record.post.parent_id or post_id for post_id, record in evidence.items())
 
     def _weigh(self, now: datetime) -> int:
         """Now and then: proposals from the evidence, and the end of old raw records."""

@@ -14,6 +14,7 @@ BACKFILL = timedelta(days=30)  # how far back a source is read when it is met fo
 YOUNG = timedelta(days=14)  # older posts hardly change: they are not read again
 WATCHED_AT_MOST = 400  # young posts of one source; the oldest are let go once their comments are read
 READ_AGAIN = timedelta(minutes=1)  # a post seen again sooner is not noted: a quiet visit writes nothing
+HOT_PAUSE = timedelta(minutes=1)  # between two readings of the comments under a post of an open alert
 MISSES_APART = timedelta(hours=1)  # a post is gone when it was missed twice, this far apart
 
 
@@ -129,6 +130,10 @@ class Watched:
             return self.published_at
         return reread_at(self.published_at, self.comments_at)
 
+    def is_cold(self, now: datetime) -> bool:
+        """Whether its comments were read long ago for a post that an alert is about."""
+        return self.comments_at is None or now - self.comments_at >= HOT_PAUSE
+
     def has_unread_comments(self, now: datetime) -> bool:
         """Whether their number is another than when they were read, or it is time to look for edits."""
         is_changed = self.count != self.comments and bool(self.count or self.comments)
@@ -185,15 +190,20 @@ class Young:
                 watched, comments=watched.count, comments_at=now, recheck_at=recheck_at
             )
 
-    def unread(self, now: datetime, *, limit: int) -> list[str]:
-        """Posts whose comments have to be read, newest first."""
+    def unread(self, now: datetime, *, limit: int, hot: Collection[str] = ()) -> list[str]:
+        """Posts whose comments have to be read: hot ones first, then the newest."""
         changed = [post_id for post_id, watched in self.posts.items() if watched.has_unread_comments(now)]
-        return self._newest(changed)[:limit]
+        return self._hottest(changed, now, hot)[:limit]
 
-    def comments_due(self, now: datetime, *, limit: int) -> list[str]:
-        """Posts whose comments are read by the clock, newest first."""
+    def comments_due(self, now: datetime, *, limit: int, hot: Collection[str] = ()) -> list[str]:
+        """Posts whose comments are read by the clock: hot ones first, then the newest."""
         due = [p for p, w in self.posts.items() if (at := w.comments_due_at()) is not None and at <= now]
-        return self._newest(due)[:limit]
+        return self._hottest(due, now, hot)[:limit]
+
+    def _hottest(self, due: Iterable[str], now: datetime, hot: Collection[str]) -> list[str]:
+        """A post of an open alert is read again every minute, before all others."""
+        warm = [p for p in hot if p in self.posts and self.posts[p].is_cold(now)]
+        return list(dict.fromkeys([*self._newest(warm), *self._newest(due)]))
 
     def due(self, now: datetime, *, limit: int) -> list[str]:
         """Posts to read again now, the longest overdue first."""

@@ -69,6 +69,7 @@ class Means:
     queries: tuple[str, ...] = ()  #: names of the district, for the search of open posts
     seen: Seen = field(default_factory=Seen)
     evidence: Evidence = field(default_factory=Evidence)
+    hot: set[str] = field(default_factory=set)  #: posts of open alerts: their comments are read first
 
 
 @dataclass(slots=True, kw_only=True)
@@ -230,6 +231,10 @@ class Visit:
         if left != missed:
             self.means.desk.cursors.save(post_id, left, "missed")
         return now + MISSES_APART if left else None
+
+    def known_comments(self, post_id: str) -> set[str]:
+        """Ids of the comments under it that the index holds."""
+        return set(self._comments_of(post_id))
 
     def _comments_of(self, post_id: str) -> list[str]:
         query, ids, cursor = Query(parent_ids=(post_id,), kinds=(PostKind.COMMENT,)), [], None

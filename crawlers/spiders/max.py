@@ -78,7 +78,7 @@ class MaxSpider(NetworkSpider):
         """Comments of young posts, by the clock: the network tells neither their number nor that one came."""
         if not visit.source.with_comments:
             return
-        for post_id in visit.young.comments_due(visit.now, limit=COMMENTED_AT_MOST):
+        for post_id in visit.young.comments_due(visit.now, limit=COMMENTED_AT_MOST, hot=self.means.hot):
             try:
                 await self._comments(visit, post_id)
             except NetworkRefusal as refusal:

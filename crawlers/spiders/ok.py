@@ -52,7 +52,7 @@ class OkSpider(NetworkSpider):
             return
         await self._rereads(visit)
         if visit.source.with_comments:
-            for post_id in visit.young.unread(visit.now, limit=COMMENTED_AT_MOST):
+            for post_id in visit.young.unread(visit.now, limit=COMMENTED_AT_MOST, hot=self.means.hot):
                 await self._comments(visit, post_id)
         await visit.keep_young()
 

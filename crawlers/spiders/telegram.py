@@ -116,7 +116,7 @@ class TelegramSpider(NetworkSpider):
             closed_until and visit.now < datetime.fromisoformat(closed_until)
         ):
             return
-        for post_id in visit.young.comments_due(visit.now, limit=DISCUSSIONS_AT_MOST):
+        for post_id in visit.young.comments_due(visit.now, limit=DISCUSSIONS_AT_MOST, hot=self.means.hot):
             try:
                 is_available = await self._discussion(visit, post_id)
             except NetworkRefusal as refusal:

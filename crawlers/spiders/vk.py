@@ -28,6 +28,10 @@ PAGE = 100
 OVERLAP = 10  # posts deleted meanwhile move an offset; this many are read twice
 REREADS = 100  # ids of one wall.getById
 COMMENTED_AT_MOST = 40  # posts whose comments are read in one visit
+BOARDS = timedelta(minutes=15)  # between two looks at the discussions of a community
+NO_BOARDS = timedelta(days=1)
+BOARD_TOPICS = 40  # last spoken in
+TOPIC_PAGES = 3  # of a long discussion, from its end
 WALL_OF_OWN_PAGE = timedelta(minutes=10)  # Long Poll brings the rest, the wall only fills its holes
 POLL_SECONDS = 1  # a visit waits this long for an event
 SEARCHED_BACK = timedelta(hours=24)  # the network gives no more without start_time
@@ -90,12 +94,13 @@ class VkSpider(NetworkSpider):
         await visit.move_position(walk)
         if not visit.is_probe:
             await self._rereads(visit)
+            await self._boards(visit, owner)
             await self._changed_comments(visit, owner)
             await visit.keep_young()
 
     async def _rereads(self, visit: Visit) -> None:
         """Counters, edits and deletions of young posts that the first page no longer shows."""
-        due = visit.young.due(visit.now, limit=REREADS)
+        due = [p for p in visit.young.due(visit.now, limit=REREADS) if not is_topic(p)]
         if not due:
             return
         ids = ",".join(post_id.removeprefix("vk:") for post_id in due)
@@ -105,10 +110,33 @@ class VkSpider(NetworkSpider):
         present = {post.id for post in parsed.posts} | set(parsed.gone)
         await visit.lost(visit.young.missed([p for p in due if p not in present], visit.now))
 
+    async def _boards(self, visit: Visit, owner: int) -> None:
+        """Discussions of a community, the last ones spoken in; one without them is left alone for a day."""
+        if owner > 0 or not visit.source.with_comments:
+            return
+        state = await visit.cursor("boards") or {}
+        if state.get("next_at") and visit.now < datetime.fromisoformat(state["next_at"]):
+            return
+        pause = BOARDS
+        try:
+            answer = await self.calls(
+                "board.getTopics", group_id=-owner, count=BOARD_TOPICS, order=1, preview=1
+            )
+            parsed = vk.topics(answer, visit.context(), group=-owner)
+            await visit.store(parsed, page="vk.topics")
+            visit.young.seen((replace(topic, published_at=visit.now) for topic in parsed.posts), visit.now)
+            pause = BOARDS if parsed.posts else NO_BOARDS
+        except NetworkRefusal as refusal:
+            if refusal.reaction not in OF_ONE_POST:
+                raise
+            pause = NO_BOARDS
+        await visit.keep_young()
+        await visit.move_cursor({"next_at": (visit.now + pause).isoformat()}, "boards")
+
     async def _changed_comments(self, visit: Visit, owner: int) -> None:
         if not visit.source.with_comments:
             return
-        changed = visit.young.unread(visit.now, limit=COMMENTED_AT_MOST)
+        changed = visit.young.unread(visit.now, limit=COMMENTED_AT_MOST, hot=self.means.hot)
         await side_by_side(self._comments(visit, owner, post_id) for post_id in changed)
 
     async def _comments(self, visit: Visit, owner: int, post_id: str) -> None:
@@ -128,6 +156,8 @@ class VkSpider(NetworkSpider):
 
     async def _level(self, visit: Visit, owner: int, post_id: str, *, comment_id: str | None) -> set[str]:
         """Comments of the post, or replies of one thread; ids of all that stand there."""
+        if is_topic(post_id):
+            return await self._topic(visit, owner, post_id)
         present: set[str] = set()
         offset = 0
         under: dict[str, Any] = (
@@ -147,6 +177,21 @@ class VkSpider(NetworkSpider):
             offset += PAGE
             if offset >= (parsed.level_count or 0):
                 return present
+
+    async def _topic(self, visit: Visit, owner: int, topic_id: str) -> set[str]:
+        """The end of a discussion: what is older was read when it was new."""
+        present: set[str] = set()
+        for offset in range(0, PAGE * TOPIC_PAGES, PAGE):
+            answer = await self.calls(
+                "board.getComments", group_id=-owner, topic_id=number(topic_id), count=PAGE, offset=offset,
+                sort="desc", need_likes=1, extended=0,
+            )  # fmt: skip
+            parsed = vk.topic_comments(answer, visit.context(), topic_id=topic_id)
+            await visit.store(parsed, page="vk.topic_comments")
+            present |= {comment.id for comment in parsed.posts}
+            if offset + PAGE >= (parsed.total or 0):
+                return present
+        return present | await in_thread(visit.known_comments, topic_id)  # the older ones are not missed
 
     async def _own_page(self, visit: Visit, owner: int, token: str) -> None:
         """A page we hold a key of: its events come within a second; the wall is read to fill holes."""
@@ -315,6 +360,11 @@ class VkSpider(NetworkSpider):
             elif known := self.means.desk.cursors.get(source.id, "owner"):
                 owners[int(known["owner_id"])] = source
         return owners
+
+
+def is_topic(post_id: str) -> bool:
+    """Whether it is a discussion of a board: `vk:topic-1_5`."""
+    return post_id.startswith("vk:topic")
 
 
 def number(post_id: str) -> int:

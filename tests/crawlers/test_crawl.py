@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,9 @@ from crawlers.pages.base import BadRecord
 from index.domain.post import AuthorKind, Network, PostKind
 from index.domain.source import SourceState
 from index.errors import Unavailable
+from index.posts.elasticsearch import ElasticsearchPosts
 from tests.crawlers.conftest import Stand
+from tests.factories import alert
 
 HOUR = timedelta(hours=1)
 
@@ -335,3 +338,57 @@ def test_raw_records_are_forgotten_after_a_week(stand: Stand) -> None:
     )  # fmt: skip
     stand.crawl()
     assert stand.desk.quarantine.count() == 0
+
+
+def test_discussions_of_a_community_are_read_and_watched(stand: Stand) -> None:
+    stand.watch("vk", "club1")
+    topic = stand.twin.say("vk", "club1", "Кто отвечает за двор?", board="Двор на Калинина")
+    first = stand.twin.say("vk", "club1", "никто", parent=topic)
+    stand.crawl("vk:club1")
+    assert stand.posts.get(topic).post.kind is PostKind.POST
+    assert stand.posts.get(first).post.parent_id == topic
+    late = stand.twin.say("vk", "club1", "уже месяц", parent=topic)
+    stand.ahead = timedelta(minutes=20)
+    stand.crawl("vk:club1")
+    assert late in stand.all_posts()
+
+
+def test_comments_under_a_post_of_an_alert_come_before_their_time(stand: Stand) -> None:
+    stand.watch("max", "-70000000001")
+    post = stand.twin.say("max", "-70000000001", "Авария на сетях")
+    stand.crawl("max:-70000000001")
+    comment = stand.twin.say("max", "-70000000001", "дым у подстанции", parent=post)
+    stand.ahead = timedelta(minutes=2)
+    stand.crawl("max:-70000000001")
+    assert comment not in stand.all_posts()
+    stand.desk.alerts.raise_alert(alert(post_ids=(post,)))
+    stand.ahead = timedelta(minutes=3)
+    stand.crawl("max:-70000000001")
+    assert comment in stand.all_posts()
+
+
+@pytest.mark.elasticsearch
+def test_the_same_crawl_gives_the_same_posts_on_elasticsearch(
+    stand: Stand, elasticsearch_url: str, elasticsearch_alias: str
+) -> None:
+    for network, address in (("vk", "club1"), ("telegram", "kurlovo_news"), ("ok", "57000000007")):
+        stand.watch(network, address)
+        for number in range(25):
+            post = stand.twin.say(network, address, f"запись {number} 🚒 №5")
+        stand.twin.say(network, address, "ответ", parent=post)
+    stand.crawl()
+    on_sqlite = stand.all_posts()
+    for source in stand.desk.sources.list():
+        for name in ("posts", "young", "discussions"):
+            stand.desk.cursors.save(source.id, {}, name)
+    sqlite, stand.posts = stand.posts, ElasticsearchPosts([elasticsearch_url], alias=elasticsearch_alias)
+    try:
+        stand.make_due()
+        stand.another().run_due(stand.clock(), only=[source.id for source in stand.desk.sources.list()])
+        on_elasticsearch = stand.all_posts()
+    finally:
+        stand.posts.close()
+        stand.posts = sqlite
+    assert {i: replace(p, collected_at=None) for i, p in on_elasticsearch.items()} == {
+        i: replace(p, collected_at=None) for i, p in on_sqlite.items()
+    }

@@ -196,3 +196,14 @@ def test_moments_are_kept_to_the_second() -> None:
     at = datetime(2026, 11, 24, 9, 0, 7, tzinfo=UTC)
     young.seen([post(id="vk:-1_1", published_at=at)], at)
     assert Young.from_json(young.to_json()).posts["vk:-1_1"].read_at == at
+
+
+def test_comments_under_a_post_of_an_open_alert_are_read_every_minute() -> None:
+    young, minute = Young(), timedelta(minutes=1)
+    young.seen([post(id="telegram:a/1"), post(id="telegram:a/2", published_at=NOON - minute)], NOON)
+    for post_id in list(young.posts):
+        young.comments_read(post_id, NOON)
+    assert young.comments_due(NOON + minute, limit=5, hot={"telegram:a/2", "telegram:b/9"}) == [
+        "telegram:a/2"
+    ]
+    assert young.unread(NOON + minute, limit=5, hot={"telegram:a/2"}) == ["telegram:a/2"]

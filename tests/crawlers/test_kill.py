@@ -65,11 +65,11 @@ def test_kills_at_random_moments_lose_nothing_and_double_nothing(stand: Stand, t
         ("ok", "57000000007"),
     ):
         stand.watch(network, address)
-        for number in range(80):
+        for number in range(60):
             post = stand.twin.say(network, address, f"{address} запись {number}")
             if network != "telegram" and number % 4 == 0:
                 stand.twin.say(network, address, f"{address} ответ {number}", parent=post)
-    for _ in range(4):
+    for _ in range(3):
         child = crawling(tmp_path, stand.overrides)
         try:
             stand.twin.say("vk", "club1", f"между делом {chance.random()}")
