@@ -10,6 +10,7 @@ import logging
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -76,6 +77,7 @@ def _fail(error: ServiceError, code: int, debug: bool) -> None:
 
 
 def _set_up_logs(debug: bool) -> None:
+    warnings.filterwarnings("ignore", message="pkg_resources is deprecated")  # natasha's pymorphy2 imports it
     logging.basicConfig(
         level=logging.DEBUG if debug else logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
