@@ -133,7 +133,7 @@ def _rail(visit: Visit, here: str) -> None:
                 ui.label(words)
                 numbers[name] = ui.label("").classes("number")
         with ui.element("div").classes("foot"):
-            ui.label(visit.person.name).classes("wide-only")
+            ui.label(visit.person.name.partition(",")[0]).classes("wide-only")
             ui.label(", ".join(ROLE_WORDS[role] for role in sorted(visit.person.roles))).classes(
                 "soft wide-only"
             )

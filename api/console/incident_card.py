@@ -2,50 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from html import escape
 from typing import Any
 
 from nicegui import ui
 
 from api.console.button import Button
+from api.console.clock import DEADLINE_WORDS, clock_html
 from api.console.frame import Visit, empty, frame, guarded, link, told
-from api.console.parts import moment_html, post_card, severity_html
+from api.console.incident_replies import Replies
+from api.console.parts import heading, moment_html, names_of, severity_html
 from api.console.russian import exact, left
+from api.console.thread import show_thread
 from api.service import Service
 from api.words import (
     INCIDENT_STATE_WORDS,
     INCIDENT_TYPE_WORDS,
-    NETWORK_WORDS,
     OUTCOME_WORDS,
     REGIME_WORDS,
-    REPLY_STATE_WORDS,
     SEVERITY_WORDS,
 )
 from index.domain.analysis import Severity
-from index.domain.incident import (
-    MOVES,
-    Incident,
-    IncidentState,
-    IncidentType,
-    Outcome,
-    Regime,
-    Reply,
-    ReplyState,
-)
-from index.domain.person import Right
-from index.domain.publication import DeliveryState, Message
-from index.errors import NotFound
-from publisher.channels import LIMITS
-from publisher.channels.base import check_message
-from publisher.comments import speakers
+from index.domain.incident import MOVES, Incident, IncidentState, IncidentType, Outcome, Regime
+from index.domain.person import Person, Right, Role
+from index.errors import NotFound, ServiceError
 
 PATH = "/incident"
-POSTS_SHOWN = 20
+LOOK_SECONDS = 5.0
 STEP_WORDS = {
-    IncidentState.CHECKING: "Проверяю",
     IncidentState.ASSIGNED: "Назначить",
     IncidentState.IN_WORK: "Взять в работу",
+    IncidentState.CHECKING: "Проверяю",
     IncidentState.INTERIM_ANSWER: "Дан промежуточный ответ",
     IncidentState.ANSWER_ON_REVIEW: "Ответ на согласование",
     IncidentState.ANSWERED: "Ответ дан",
@@ -59,13 +47,6 @@ BY_REPLY = (
     IncidentState.ANSWERED,
     IncidentState.INTERIM_ANSWER,
 )  # follow the reply itself
-DEADLINE_WORDS = {
-    "route": "Назначить исполнителя",
-    "answer": "Ответить",
-    "cap": "Ответить не позже 24 ч",
-    "final": "Окончательный ответ",
-}
-WRITABLE = (ReplyState.DRAFT, ReplyState.REJECTED)
 
 
 def register(service: Service) -> None:
@@ -79,7 +60,7 @@ def build(visit: Visit, id: str = "") -> None:
         except NotFound:
             empty("Такого инцидента нет", "Проверьте номер или найдите его в списке инцидентов.")
             return
-        _Card(visit, id).show()
+        _Card(visit, id).open()
 
 
 class _Card:
@@ -87,39 +68,73 @@ class _Card:
         self.visit = visit
         self.id = incident_id
         self.incidents = visit.service.desk.incidents
+        self.drawn: Hashable = None
+        self.is_writing = False
 
     @property
     def incident(self) -> Incident:
         return self.incidents.get(self.id)
 
+    def open(self) -> None:
+        self.news = ui.element("div").props('aria-live="polite"')
+        self.show()
+        ui.timer(LOOK_SECONDS, self.look)
+
     @ui.refreshable_method
     def show(self) -> None:
         incident = self.incident
-        with (
-            ui.element("div")
-            .classes("sheet")
-            .style("display:grid; gap:12px; grid-template-columns:minmax(0, 1.6fr) minmax(300px, 1fr)")
-            .classes("card-grid")
-        ):
-            with ui.element("section").classes("panel"):
+        replies = Replies(self.visit, incident, self.show.refresh)
+        self.is_writing = replies.is_writing
+        self.drawn = self._state()
+        self.news.clear()
+        with ui.element("div").classes("sheet two"):
+            with ui.element("section").classes("panel").props('aria-label="Переписка"'):
                 self._head(incident)
-                self._replies(incident)
-                with ui.element("h2"):
-                    ui.label("Что написали жители")
-                self._posts(incident)
-            with ui.element("section").classes("panel"):
-                self._step(incident)
+                replies.show()
+                heading("Что написали жители")
+                show_thread(self.visit, incident, replies.replies)
+            with ui.element("section").classes("panel").props('aria-label="Карточка"'):
                 self._deadlines(incident)
+                self._step(incident)
                 self._facts(incident)
                 self._history(incident)
 
+    def _state(self) -> Hashable:
+        replies = self.incidents.replies(self.id)
+        minute = self.visit.service.now().replace(second=0, microsecond=0)  # clocks on the card move too
+        told = tuple((reply.id, reply.version, reply.state) for reply in replies)
+        return (self.incident.version, told, None if self.is_writing else minute)
+
+    def look(self) -> None:
+        """What colleagues changed shows at once, or waits behind a button while something is being written."""
+        try:
+            is_same = self._state() == self.drawn
+        except ServiceError:
+            return  # what stands on the screen stays; the next look tries again
+        if is_same:
+            return
+        if not self.is_writing:
+            self.show.refresh()
+            return
+        self.news.clear()
+        with self.news:
+            words = "Карточку изменили — показать"
+            ui.element("button").classes("fresh").props(f'type=button innerHTML="{words}"').on(
+                "click", self.show.refresh
+            )
+
     def _head(self, incident: Incident) -> None:
-        ui.html(
-            f'<div class="small soft">{incident.number} · {severity_html(incident.severity)} · {INCIDENT_STATE_WORDS[incident.state]}'
-            f" · открыт {moment_html(self.visit, incident.created_at)}</div>"
-            f'<div style="font-size:18px; font-weight:700; line-height:1.3">{escape(incident.title)}</div>',
-            sanitize=False,
+        alert = (
+            f' · <a href="{link("/alerts", state="all", selected=incident.alert_id)}">сигнал</a>'
+            if incident.alert_id
+            else ""
         )
+        ui.html(
+            f"{incident.number} · {severity_html(incident.severity)} · <b>{INCIDENT_STATE_WORDS[incident.state]}</b>"
+            f" · открыт {moment_html(self.visit, incident.created_at)}{alert}",
+            sanitize=False,
+        ).classes("small soft")
+        ui.label(incident.title).classes("head")
 
     def _act(self, act: Callable[..., Any], *arguments: Any, done: str = "", **more: Any) -> Any:
         result = told(
@@ -138,12 +153,32 @@ class _Card:
         if not self.visit.may(Right.WORK_INCIDENTS):
             return
         following = [state for state in MOVES[incident.state] if state not in BY_REPLY]
-        with ui.element("div").style("display:flex; gap:8px; flex-wrap:wrap; margin-bottom:8px"):
+        with ui.element("div").classes("acts no-print").style("margin:10px 0"):
             if incident.is_ended:
                 Button("Вернуть в работу", on_click=self._ask_reopen)
-            for number, state in enumerate(following):
-                kind = "first" if number == 0 else "plain"
-                Button(STEP_WORDS[state], on_click=lambda state=state: self._move(state), kind=kind)
+            lead = self._lead(incident) if IncidentState.ASSIGNED in following else None
+            if lead is not None and incident.executor != lead.login:
+                name = lead.name.partition(",")[0]
+                Button(f"Назначить: {name}", on_click=lambda: self._assign(lead.login), kind="first").tooltip(
+                    self.visit.service.district.sectors.get(lead.sector or "", lead.name)
+                )
+            for number, state in enumerate(_by_use(following)):
+                kind = "first" if number == 0 and lead is None else "plain"
+                words = "Назначить другому" if lead and state is IncidentState.ASSIGNED else STEP_WORDS[state]
+                Button(words, on_click=lambda state=state: self._move(state), kind=kind)
+
+    def _lead(self, incident: Incident) -> Person | None:
+        """The head of the sector that answers for the incident's topic, while nobody is assigned."""
+        if incident.executor is not None:
+            return None
+        group = self.visit.service.district.group(incident.topic_group)
+        sector = incident.sector or (group.sector if group else None)
+        people = self.visit.service.desk.people.list()
+        leads = [p for p in people if p.is_enabled and Role.SECTOR_LEAD in p.roles and p.sector == sector]
+        return leads[0] if leads else None
+
+    def _assign(self, login: str) -> None:
+        self._act(self.incidents.assign, executor=login, done="Исполнитель назначен")
 
     def _move(self, state: IncidentState) -> None:
         match state:
@@ -162,22 +197,19 @@ class _Card:
                 self._act(self.incidents.move, state, done=f"Состояние: {INCIDENT_STATE_WORDS[state]}")
 
     def _ask_executor(self) -> None:
+        sectors = self.visit.service.district.sectors
         people = {
-            p.login: f"{p.name}{f' · {p.sector}' if p.sector else ''}"
+            p.login: p.name + (f" · {sectors.get(p.sector, p.sector)}" if p.sector else "")
             for p in self.visit.service.desk.people.list()
             if p.is_enabled
         }
         with _dialog("Кто исполнитель?") as dialog:
-            chosen = ui.select(people, label="Сотрудник", with_input=True).props("outlined")
-            _decide(
-                dialog,
-                "Назначить",
-                lambda: (
-                    self._act(self.incidents.assign, executor=chosen.value, done="Исполнитель назначен")
-                    if chosen.value
-                    else None
-                ),
+            chosen = (
+                ui.select(people, label="Сотрудник", with_input=True)
+                .props("outlined dense")
+                .style("width:100%")
             )
+            _decide(dialog, "Назначить", lambda: self._assign(chosen.value) if chosen.value else None)
 
     def _ask_outcome(self) -> None:
         with _dialog("Чем закончилось?") as dialog:
@@ -230,223 +262,31 @@ class _Card:
                 lambda: self._act(self.incidents.reopen, reason=reason.value or ""),
             )
 
-    # ── replies ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _replies(self, incident: Incident) -> None:
-        replies = self.incidents.replies(self.id)
-        with ui.element("h2"):
-            ui.label("Ответ жителю")
-        for reply in replies:
-            self._reply(reply)
-        is_open = not any(
-            reply.state in (*WRITABLE, ReplyState.ON_REVIEW, ReplyState.APPROVED) for reply in replies
-        )
-        if is_open and not incident.is_ended and self.visit.may(Right.WRITE_REPLY):
-            self._new_reply(incident)
-
-    def _new_reply(self, incident: Incident) -> None:
-        records = self.visit.service.posts.get_many(incident.post_ids[:POSTS_SHOWN])
-        targets = {
-            i: f"{NETWORK_WORDS[r.post.network]}: {' '.join(r.post.text.split())[:70]}"
-            for i, r in records.items()
-        }
-        if not targets:
-            ui.label("Отвечать не на что: постов у инцидента нет.").classes("soft")
-            return
-        post = (
-            ui.select(targets, label="Под каким сообщением", value=next(iter(targets)))
-            .props("outlined dense")
-            .style("width:100%")
-        )
-        page_box = ui.element("div")
-        text = ui.textarea("Текст ответа").props('outlined autogrow data-key="e"').style("width:100%")
-        state: dict[str, ui.select] = {}
-
-        def pages_for() -> None:
-            record = records[post.value]
-            fitting = speakers(record.post.id, self.visit.service.desk.pages.list(enabled_only=True))
-            page_box.clear()
-            with page_box:
-                if fitting:
-                    choices = {page.id: page.title for page in fitting}
-                    state["page"] = (
-                        ui.select(choices, label="От имени страницы", value=fitting[0].id)
-                        .props("outlined dense")
-                        .style("width:100%; margin:8px 0")
-                    )
-                else:
-                    state.pop("page", None)
-                    ui.label(
-                        f"Официальной страницы в сети «{NETWORK_WORDS[record.post.network]}» нет: ответить оттуда нельзя."
-                    ).classes("soft")
-
-        def save(submit: bool) -> None:
-            if "page" not in state:
-                ui.notify(
-                    "Выберите сообщение из сети, где есть официальная страница.",
-                    type="warning",
-                    position="top",
-                )
-                return
-            page = self.visit.service.desk.pages.get(state["page"].value)
-            message = Message(text=text.value or "", reply_to=post.value)
-            if (
-                told(lambda: check_message(message, LIMITS[page.network], self.visit.service.desk.media))
-                is None
-            ):
-                return
-            reply = told(
-                lambda: self.incidents.draft_reply(
-                    self.id, post_id=post.value, page_id=state["page"].value, text=text.value or "",
-                    is_interim=bool(interim.value), actor=self.visit.person.login, at=self.visit.service.now(),
-                )
-            )  # fmt: skip
-            if isinstance(reply, Reply) and submit:
-                told(
-                    lambda: self.incidents.submit_reply(
-                        reply.id,
-                        actor=self.visit.person.login,
-                        at=self.visit.service.now(),
-                        version=reply.version,
-                    ),
-                    done="Ответ отдан на согласование",
-                )
-            if reply:
-                self.show.refresh()
-
-        post.on_value_change(pages_for)
-        pages_for()
-        interim = ui.checkbox("Промежуточный ответ: окончательный будет позже")
-        with ui.element("div").style("display:flex; gap:8px; flex-wrap:wrap"):
-            Button("На согласование", on_click=lambda: save(True), kind="first")
-            Button("Сохранить черновик", on_click=lambda: save(False))
-
-    def _reply(self, reply: Reply) -> None:
-        with ui.element("article").classes("post"):
-            kind = "промежуточный ответ" if reply.is_interim else "ответ"
-            tone = {
-                ReplyState.PUBLISHED: "good",
-                ReplyState.FAILED: "bad",
-                ReplyState.ON_REVIEW: "accent",
-            }.get(reply.state, "")
-            page = _page_title(self.visit, reply.page_id)
-            ui.html(
-                f'<span class="chip {tone}">{REPLY_STATE_WORDS[reply.state]}</span> {kind} от «{escape(page)}» · написал {escape(reply.author)}'
-                f"{f' · согласовал {escape(reply.approved_by)}' if reply.approved_by else ''} · {moment_html(self.visit, reply.created_at)}",
-                sanitize=False,
-            ).classes("small soft")
-            if reply.state in WRITABLE and self.visit.may(Right.WRITE_REPLY):
-                self._edit(reply)
-            else:
-                ui.label(reply.text).classes("text")
-            if reply.note:
-                ui.label(f"Замечание: {reply.note}").classes("strong")
-            self._delivery(reply)
-            if reply.state is ReplyState.ON_REVIEW and self.visit.may(Right.APPROVE_REPLY):
-                with ui.element("div").style("display:flex; gap:8px"):
-                    Button(
-                        "Согласовать и отправить",
-                        on_click=lambda: self._on_reply(
-                            self.incidents.approve_reply, reply, done="Согласовано, отправляется"
-                        ),
-                        kind="first",
-                    )
-                    Button("Вернуть с замечанием", on_click=lambda: self._ask_note(reply))
-
-    def _edit(self, reply: Reply) -> None:
-        text = ui.textarea(value=reply.text).props("outlined autogrow").style("width:100%")
-
-        def save(submit: bool) -> None:
-            edited = self._on_reply(self.incidents.edit_reply, reply, text=text.value or "", refresh=False)
-            if isinstance(edited, Reply) and submit:
-                self._on_reply(
-                    self.incidents.submit_reply, edited, done="Ответ отдан на согласование", refresh=False
-                )
-            self.show.refresh()
-
-        with ui.element("div").style("display:flex; gap:8px; margin-top:6px"):
-            Button("На согласование", on_click=lambda: save(True), kind="first")
-            Button("Сохранить", on_click=lambda: save(False))
-
-    def _ask_note(self, reply: Reply) -> None:
-        with _dialog("Что исправить?") as dialog:
-            note = ui.textarea("Замечание автору").props("outlined autofocus")
-            _decide(
-                dialog,
-                "Вернуть",
-                lambda: self._on_reply(
-                    self.incidents.return_reply, reply, note.value or "", done="Ответ возвращён"
-                ),
-            )
-
-    def _on_reply(
-        self,
-        act: Callable[..., Any],
-        reply: Reply,
-        *arguments: Any,
-        done: str = "",
-        refresh: bool = True,
-        **more: Any,
-    ) -> Any:
-        result = told(
-            lambda: act(
-                reply.id, *arguments,
-                actor=self.visit.person.login, at=self.visit.service.now(), version=reply.version, **more,
-            ),
-            done=done,
-        )  # fmt: skip
-        if refresh:
-            self.show.refresh()
-        return result
-
-    def _delivery(self, reply: Reply) -> None:
-        for delivery in self.visit.service.desk.deliveries.find(subject_id=reply.id)[0]:
-            if delivery.url:
-                ui.html(
-                    f'<a href="{escape(delivery.url, quote=True)}" target="_blank" rel="noreferrer">Ответ в сети</a> · {moment_html(self.visit, delivery.published_at)}',
-                    sanitize=False,
-                ).classes("small")
-            elif delivery.error:
-                ui.label(delivery.error).classes("small strong")
-            if delivery.state in (DeliveryState.UNKNOWN, DeliveryState.NEEDS_HUMAN):
-                ui.html(
-                    f'<a href="{link("/publications", delivery=delivery.id)}">Решить, вышел ли ответ</a>',
-                    sanitize=False,
-                )
-
     # ── the rest ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _posts(self, incident: Incident) -> None:
-        records = self.visit.service.posts.get_many(incident.post_ids[:POSTS_SHOWN])
-        for post_id in incident.post_ids[:POSTS_SHOWN]:
-            if post_id in records:
-                post_card(self.visit, records[post_id])
-        if len(incident.post_ids) > POSTS_SHOWN:
-            ui.label(f"и ещё {len(incident.post_ids) - POSTS_SHOWN}").classes("soft small")
-
     def _deadlines(self, incident: Incident) -> None:
+        """The nearest promise large, the others as lines."""
         now, zone = self.visit.service.now(), self.visit.service.zone
+        if clock := clock_html(incident, now):
+            ui.html(f'<div class="big-clock">{clock}</div>', sanitize=False)
         for deadline in incident.deadlines:
             if deadline.met_at:
-                words, kind = (
-                    "выполнено" if deadline.met_at <= deadline.due_at else "выполнено с опозданием",
-                    "soft",
-                )
+                is_late = deadline.met_at > deadline.due_at
+                words = "с опозданием" if is_late else "выполнено"
             elif not deadline.is_running:
-                words, kind = "остановлено", "soft"
+                words = "остановлено"
             else:
-                words, kind = left(deadline.due_at, now), "strong"
-            name = DEADLINE_WORDS.get(deadline.name, deadline.name)
+                words = left(deadline.due_at, now)
+            name = DEADLINE_WORDS.get(deadline.name, "срок")
             ui.html(
-                f'<div title="{exact(deadline.due_at, zone)}">{name}: <span class="{kind}">{words}</span></div>',
+                f'<span class="soft">{name}:</span> <span title="{exact(deadline.due_at, zone)}">{words}</span>',
                 sanitize=False,
-            )
+            ).classes("small")
 
     def _facts(self, incident: Incident) -> None:
         district = self.visit.service.district
         may = self.visit.may(Right.WORK_INCIDENTS) and not incident.is_ended
-        with ui.element("h2").style("margin-top:14px"):
-            ui.label("Карточка")
+        heading("Карточка")
 
         def field(
             name: str,
@@ -496,16 +336,16 @@ class _Card:
         )
         field("place", "Место", {p.name: p.name for p in district.places}, incident.place)
         field("sector", "Отрасль", dict(district.sectors), incident.sector)
-        for label, value in (("Адрес", incident.address), ("Исполнитель", incident.executor), ("Внешний номер", incident.outside_number),
+        for label, value in (("Адрес", incident.address), ("Исполнитель", names_of(self.visit).get(incident.executor or "", incident.executor)), ("Внешний номер", incident.outside_number),
                              ("Итог", OUTCOME_WORDS[incident.outcome] if incident.outcome else None), ("Причина", incident.reason)):  # fmt: skip
             if value:
                 ui.html(f'<span class="soft">{label}:</span> {escape(value)}', sanitize=False)
 
     def _history(self, incident: Incident) -> None:
-        with ui.element("h2").style("margin-top:14px"):
-            ui.label("История")
+        heading("История")
+        names = names_of(self.visit)
         for event in reversed(self.incidents.events(incident.id)):
-            who = "сервис" if event.actor == "service" else event.actor
+            who = names.get(event.actor, event.actor)
             ui.html(
                 f'<div class="small">{moment_html(self.visit, event.at)} · {escape(who)} — {escape(event.text)}</div>',
                 sanitize=False,
@@ -529,13 +369,6 @@ class _Card:
         note.on("keydown.enter", save)
 
 
-def _page_title(visit: Visit, page_id: str) -> str:
-    try:
-        return visit.service.desk.pages.get(page_id).title
-    except NotFound:
-        return page_id
-
-
 def _dialog(question: str) -> Any:
     """A small dialog with its question; used as a context, opened at the end of `_decide`."""
     dialog = ui.dialog()
@@ -547,7 +380,13 @@ def _dialog(question: str) -> Any:
 
 def _decide(card: Any, words: str, act: Callable[[], Any]) -> None:
     """The two buttons of a dialog, and open it."""
-    with ui.row():
+    with ui.element("div").classes("acts"):
         Button(words, on_click=lambda: (card.dialog.close(), act()), kind="first")
         Button("Отмена", on_click=card.dialog.close)
     card.dialog.open()
+
+
+def _by_use(states: list[IncidentState]) -> list[IncidentState]:
+    """In the order officers need them: forward first, the ways out last."""
+    order = list(STEP_WORDS)
+    return sorted(states, key=order.index)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Hashable, Mapping
 from html import escape
+from typing import Any
 
 from nicegui import ui
 
 from api.console import incident_card
-from api.console.filters import choice, members, options, search_box, switch
+from api.console.clock import clock_html, next_deadline
+from api.console.filters import choice, folded, members, options, search_box, switch
 from api.console.frame import Visit, empty, frame, guarded, link
-from api.console.parts import moment_html, severity_html
-from api.console.russian import left
+from api.console.parts import moment_html, names_of, severity_html
 from api.service import Service
 from api.words import INCIDENT_STATE_WORDS
-from index.domain.incident import Deadline, Incident, IncidentState
+from index.domain.incident import Incident, IncidentState
+from index.domain.person import Right, Role
+from index.errors import ServiceError
 
 PATH = "/incidents"
 ROWS = 200
-REFRESH_SECONDS = 10.0
+LOOK_SECONDS = 5.0
 BOARD = (
     ("Новые", (IncidentState.NEW, IncidentState.CHECKING)),
     ("Назначены", (IncidentState.ASSIGNED,)),
@@ -27,12 +30,6 @@ BOARD = (
     ("Ответ вышел", (IncidentState.ANSWERED,)),
 )
 OPEN_STATES = tuple(state for _, states in BOARD for state in states)
-DEADLINE_WORDS = {
-    "route": "назначить",
-    "answer": "ответить",
-    "cap": "ответить (24 ч)",
-    "final": "окончательный ответ",
-}
 
 
 def register(service: Service) -> None:
@@ -49,43 +46,95 @@ def build(
     late: bool = False,
     table: bool = False,
 ) -> None:
-    chosen = {"q": q, "state": state, "sector": sector, "mine": mine, "late": late, "table": table}
+    own = own_sector(visit)
+    chosen = {"q": q, "state": state, "sector": sector or own, "mine": mine, "late": late, "table": table}
+    page = _Incidents(visit, chosen)
+    with frame(visit, "Инциденты", here=PATH) as bar:
+        with bar:
+            search_box(PATH, chosen, hint="Номер или слова")
+            with folded():
+                choice(PATH, chosen, "state", "Состояние", options(INCIDENT_STATE_WORDS), width=180)
+                sectors = dict(visit.service.district.sectors)
+                choice(PATH, chosen, "sector", "Отрасль", sectors, width=190, every="all" if own else "")
+                switch(PATH, chosen, "mine", "Мои")
+                switch(PATH, chosen, "late", "Просроченные")
+                switch(PATH, chosen, "table", "Таблицей")
+        with ui.element("section").classes("sheet").props('aria-label="Инциденты"'):
+            if own and chosen["sector"] == own:
+                name = visit.service.district.sectors.get(own, own)
+                ui.label(f"Ваша отрасль: {name}, и то, что назначено вам.").classes("soft").style(
+                    "margin-bottom:8px"
+                )
+            page.content()
+        ui.timer(LOOK_SECONDS, page.look)
 
-    def find() -> list[Incident]:
-        incidents, _ = visit.service.desk.incidents.find(
-            states=members(IncidentState, state) or ((), OPEN_STATES)[not q],
-            executor=visit.person.login if mine else None,
-            sector=sector or None,
-            overdue_at=visit.service.now() if late else None,
-            text=q or None,
+
+def own_sector(visit: Visit) -> str:
+    """The sector of a sector lead who does no other work here: the list begins with what is theirs."""
+    person = visit.person
+    is_lead = Role.SECTOR_LEAD in person.roles and not visit.may(Right.WORK_INCIDENTS)
+    return (person.sector or "") if is_lead else ""
+
+
+class _Incidents:
+    """One open list; drawn again when something in it has changed."""
+
+    def __init__(self, visit: Visit, chosen: Mapping[str, Any]) -> None:
+        self.visit = visit
+        self.chosen = chosen
+        self.drawn: Hashable = None
+
+    def find(self) -> list[Incident]:
+        """Those that match, most urgent first; for a sector lead also those assigned to them."""
+        chosen, person = self.chosen, self.visit.person
+        sector = None if chosen["sector"] in ("", "all") else chosen["sector"]
+        found = self._find(sector=sector, executor=person.login if chosen["mine"] else None)
+        if sector and sector == own_sector(self.visit):
+            found += self._find(sector=None, executor=person.login)
+        return sorted({incident.id: incident for incident in found}.values(), key=_urgency)
+
+    def _find(self, *, sector: str | None, executor: str | None) -> list[Incident]:
+        chosen = self.chosen
+        incidents, _ = self.visit.service.desk.incidents.find(
+            states=members(IncidentState, chosen["state"]) or ((), OPEN_STATES)[not chosen["q"]],
+            executor=executor,
+            sector=sector,
+            overdue_at=self.visit.service.now() if chosen["late"] else None,
+            text=chosen["q"] or None,
             limit=ROWS,
         )
-        return sorted(incidents, key=_urgency)
+        return incidents
 
-    @ui.refreshable
-    def content() -> None:
-        incidents = find()
+    @ui.refreshable_method
+    def content(self) -> None:
+        try:
+            incidents = self.find()
+        except ServiceError as error:
+            empty("Инциденты сейчас недоступны", str(error))
+            return
+        self.drawn = self._state(incidents)
+        names = names_of(self.visit)
         if not incidents:
             empty(
                 "Инцидентов нет",
                 "Они появляются, когда сотрудник принимает сигнал или открывает инцидент из «Ленты».",
             )
-        elif table or state:
-            _table(visit, incidents)
+        elif self.chosen["table"] or self.chosen["state"]:
+            _table(self.visit, incidents, names)
         else:
-            _board(visit, incidents)
+            _board(self.visit, incidents, names)
 
-    with frame(visit, "Инциденты", here=PATH) as bar:
-        with bar:
-            search_box(PATH, chosen, hint="Номер или слова")
-            choice(PATH, chosen, "state", "Состояние", options(INCIDENT_STATE_WORDS), width=210)
-            choice(PATH, chosen, "sector", "Отрасль", dict(visit.service.district.sectors), width=210)
-            switch(PATH, chosen, "mine", "Мои")
-            switch(PATH, chosen, "late", "Просроченные")
-            switch(PATH, chosen, "table", "Таблицей")
-        with ui.element("section").classes("sheet").props('aria-label="Инциденты"'):
-            content()
-        ui.timer(REFRESH_SECONDS, content.refresh)
+    def look(self) -> None:
+        try:
+            is_same = self._state(self.find()) == self.drawn
+        except ServiceError:
+            return  # what stands on the screen stays; the next look tries again
+        if not is_same:
+            self.content.refresh()
+
+    def _state(self, incidents: list[Incident]) -> Hashable:
+        minute = self.visit.service.now().replace(second=0, microsecond=0)  # the clocks move too
+        return (minute, tuple((incident.id, incident.version) for incident in incidents))
 
 
 def _urgency(incident: Incident) -> tuple[bool, float, int]:
@@ -93,47 +142,23 @@ def _urgency(incident: Incident) -> tuple[bool, float, int]:
     return (due is None, due.due_at.timestamp() if due else 0.0, -int(incident.severity))
 
 
-def next_deadline(incident: Incident) -> Deadline | None:
-    """The nearest promise that still runs; None when nothing does."""
-    running = [deadline for deadline in incident.deadlines if deadline.is_running]
-    return min(running, key=lambda deadline: deadline.due_at, default=None)
-
-
-def clock_html(incident: Incident, now: datetime) -> str:
-    """«ответить: осталось 2 ч 10 мин» over a bar that fills to amber at 75 % and is red when late."""
-    due = next_deadline(incident)
-    if due is None:
-        return ""
-    whole = (due.due_at - incident.created_at).total_seconds() or 1.0
-    share = max(0.0, min(1.0, (now - incident.created_at).total_seconds() / whole))
-    kind = "late" if now >= due.due_at else "warn" if now >= due.warn_at else ""
-    words = f"{DEADLINE_WORDS.get(due.name, due.name)}: {left(due.due_at, now)}"
-    return (
-        f'<div class="small">{words}</div><div class="clock {kind}"><i style="width:{share:.0%}"></i></div>'
-    )
-
-
-def _board(visit: Visit, incidents: list[Incident]) -> None:
-    with ui.element("div").style(
-        "display:grid; gap:10px; grid-template-columns:repeat(auto-fit, minmax(200px, 1fr)); align-items:start"
-    ):
+def _board(visit: Visit, incidents: list[Incident], names: Mapping[str, str]) -> None:
+    with ui.element("div").classes("board"):
         for title, states in BOARD:
             column = [incident for incident in incidents if incident.state in states]
-            with ui.element("section").classes("panel"):
+            with ui.element("section").classes("panel" + ("" if column else " bare")):
                 with ui.element("h2"):
                     ui.label(f"{title} · {len(column)}")
                 for incident in column:
-                    _card(visit, incident)
-                if not column:
-                    ui.label("пусто").classes("soft small")
+                    _card(visit, incident, names)
 
 
-def _card(visit: Visit, incident: Incident) -> None:
+def _card(visit: Visit, incident: Incident, names: Mapping[str, str]) -> None:
     where = " · ".join(filter(None, [incident.place, incident.address]))
-    who = escape(incident.executor or "исполнитель не назначен")
+    executor = incident.executor
+    who = escape(names.get(executor, executor) if executor else "исполнитель не назначен")
     ui.html(
-        f'<a class="line" data-row="{incident.id}" href="{link("/incident", id=incident.id)}" '
-        'style="display:block; padding:8px 0; border-bottom:1px solid var(--line)">'
+        f'<a class="line card" data-row="{escape(incident.id, quote=True)}" href="{link("/incident", id=incident.id)}">'
         f'<div class="small soft">{severity_html(incident.severity)} · {incident.number} · {moment_html(visit, incident.created_at)}</div>'
         f'<div class="strong">{escape(incident.title)}</div>'
         f'<div class="small soft">{escape(where)}{" · " if where else ""}{who}</div>'
@@ -142,16 +167,16 @@ def _card(visit: Visit, incident: Incident) -> None:
     )
 
 
-def _table(visit: Visit, incidents: list[Incident]) -> None:
+def _table(visit: Visit, incidents: list[Incident], names: Mapping[str, str]) -> None:
     heads = ("Номер", "Что случилось", "Место", "Тяжесть", "Состояние", "Исполнитель", "Срок")
     rows = "".join(
-        f"<tr><td class=nowrap><a href='{link('/incident', id=i.id)}'>{i.number}</a></td><td>{escape(i.title)}</td>"
-        f"<td>{escape(i.place or '—')}</td><td>{severity_html(i.severity)}</td><td>{INCIDENT_STATE_WORDS[i.state]}</td>"
-        f"<td>{escape(i.executor or '—')}</td><td style='min-width:150px'>{clock_html(i, visit.service.now()) or moment_html(visit, i.closed_at)}</td></tr>"
+        f'<tr><td class="nowrap"><a data-row="{escape(i.id, quote=True)}" href="{link("/incident", id=i.id)}">{i.number}</a></td><td>{escape(i.title)}</td>'
+        f"<td data-name='место'>{escape(i.place or '—')}</td><td>{severity_html(i.severity)}</td><td data-name='состояние'>{INCIDENT_STATE_WORDS[i.state]}</td>"
+        f"<td data-name='исполнитель'>{escape(names.get(i.executor or '', i.executor or '—'))}</td><td style='min-width:150px'>{clock_html(i, visit.service.now()) or moment_html(visit, i.closed_at)}</td></tr>"
         for i in incidents
     )
     head = "".join(f"<th>{name}</th>" for name in heads)
     ui.html(
-        f'<div class="panel" style="overflow-x:auto"><table class="plain"><tr>{head}</tr>{rows}</table></div>',
+        f'<div class="panel" style="overflow-x:auto"><table class="plain stack"><tr>{head}</tr>{rows}</table></div>',
         sanitize=False,
     )

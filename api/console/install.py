@@ -8,13 +8,14 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from nicegui import ui
 
-from api.console import alerts, feed, incidents, login, people, publications, rules, sources, summary
+from api.console import alerts, feed, incidents, login, morning, people, publications, rules, sources, summary
 from api.service import Service
 
 
 def install_console(app: FastAPI, service: Service) -> None:
     """Mount the console on the application; once a process, since NiceGUI keeps its pages globally."""
     app.include_router(login.router)
+    app.include_router(morning.router)
     app.mount("/assets", StaticFiles(directory=Path(__file__).parent / "assets"), name="assets")
     for page in (alerts, rules, feed, incidents, publications, summary, sources, people):
         page.register(service)

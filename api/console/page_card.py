@@ -10,6 +10,7 @@ from nicegui import run, ui
 
 from api.console.button import Button
 from api.console.frame import Visit, empty, frame, guarded, link, told
+from api.console.parts import heading
 from api.service import Service
 from api.words import NETWORK_WORDS, PAGE_MODE_WORDS
 from index.desk.rows import new_id
@@ -47,84 +48,49 @@ def build(visit: Visit, id: str = "") -> None:
 def _form(visit: Visit, page: Page | None) -> None:
     networks = {n.value: w for n, w in NETWORK_WORDS.items() if n is not Network.NEWS}
     lock = "" if visit.may(Right.EDIT_PAGES) else " readonly"
-    with ui.element("section").classes("panel"):
-        network = (
-            ui.select(networks, label="Сеть", value=page.network.value if page else "vk")
-            .props("outlined dense" + lock)
-            .style("width:100%")
+    with ui.element("section").classes("panel fields"):
+        network = ui.select(networks, label="Сеть", value=page.network.value if page else "vk").props(
+            "outlined dense" + lock
         )
-        address = (
-            ui.input("Адрес в сети", value=page.address if page else "")
-            .props("outlined dense" + lock)
-            .style("width:100%; margin-top:6px")
+        address = ui.input("Адрес в сети", value=page.address if page else "").props("outlined dense" + lock)
+        title = ui.input("Название", value=page.title if page else "").props("outlined dense" + lock)
+        organisation = ui.input("Чья страница", value=page.organisation if page else "").props(
+            "outlined dense" + lock
         )
-        title = (
-            ui.input("Название", value=page.title if page else "")
-            .props("outlined dense" + lock)
-            .style("width:100%; margin-top:6px")
-        )
-        organisation = (
-            ui.input("Чья страница", value=page.organisation if page else "")
-            .props("outlined dense" + lock)
-            .style("width:100%; margin-top:6px")
-        )
-        url = (
-            ui.input("Ссылка", value=(page.url or "") if page else "")
-            .props("outlined dense" + lock)
-            .style("width:100%; margin-top:6px")
-        )
-        discussion = (
-            ui.input("Группа обсуждения (Telegram)", value=(page.discussion or "") if page else "")
-            .props("outlined dense" + lock)
-            .style("width:100%; margin-top:6px")
-        )
-        norm = (
-            ui.number(
-                "Норма постов в неделю", value=page.weekly_norm if page else 3, min=0, max=50, precision=0
-            )
-            .props("outlined dense" + lock)
-            .style("width:100%; margin-top:6px")
-        )
-        late = (
-            ui.number(
-                "Опоздание, после которого решает человек, минут",
-                value=(page.late_limit.total_seconds() // 60) if page else 30,
-                min=1,
-                max=1440,
-                precision=0,
-            )
-            .props("outlined dense" + lock)
-            .style("width:100%; margin-top:6px")
-        )
-        mode = (
-            ui.select(
-                {
-                    m.value: f"{w}: {'наружу ничего не уходит' if m is PageMode.REHEARSAL else 'посты выходят'}"
-                    for m, w in PAGE_MODE_WORDS.items()
-                },
-                label="Режим",
-                value=(page.mode if page else PageMode.REHEARSAL).value,
-            )
-            .props("outlined dense" + lock)
-            .style("width:100%; margin-top:6px")
-        )
+        url = ui.input("Ссылка", value=(page.url or "") if page else "").props("outlined dense" + lock)
+        discussion = ui.input(
+            "Группа обсуждения (Telegram)", value=(page.discussion or "") if page else ""
+        ).props("outlined dense" + lock)
+        norm = ui.number(
+            "Норма постов в неделю", value=page.weekly_norm if page else 3, min=0, max=50, precision=0
+        ).props("outlined dense" + lock)
+        late = ui.number(
+            "Опоздание, после которого решает человек, минут",
+            value=(page.late_limit.total_seconds() // 60) if page else 30,
+            min=1,
+            max=1440,
+            precision=0,
+        ).props("outlined dense" + lock)
+        mode = ui.select(
+            {
+                m.value: f"{w}: {'наружу ничего не уходит' if m is PageMode.REHEARSAL else 'посты выходят'}"
+                for m, w in PAGE_MODE_WORDS.items()
+            },
+            label="Режим",
+            value=(page.mode if page else PageMode.REHEARSAL).value,
+        ).props("outlined dense" + lock)
         enabled = ui.checkbox("Страница включена", value=page.is_enabled if page else True)
-        changed = (
-            ui.input(
-                "Пароль менялся",
-                value=page.password_changed_at.astimezone(visit.service.zone).date().isoformat()
-                if page and page.password_changed_at
-                else "",
-            )
-            .props("outlined dense type=date" + lock)
-            .style("width:100%")
-        )
-        with ui.element("h2").style("margin-top:12px"):
-            ui.label("Карточка страницы")
+        changed = ui.input(
+            "Пароль менялся",
+            value=page.password_changed_at.astimezone(visit.service.zone).date().isoformat()
+            if page and page.password_changed_at
+            else "",
+        ).props("outlined dense type=date" + lock)
+        heading("Карточка страницы")
         card = {
-            name: ui.input(words, value=page.card.get(name, "") if page else "")
-            .props("outlined dense" + lock)
-            .style("width:100%; margin-top:6px")
+            name: ui.input(words, value=page.card.get(name, "") if page else "").props(
+                "outlined dense" + lock
+            )
             for name, words in CARD.items()
         }
 

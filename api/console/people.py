@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
@@ -9,13 +10,23 @@ from nicegui import ui
 
 from api.console import page_card
 from api.console.button import Button
-from api.console.frame import Visit, empty, frame, guarded, told
-from api.console.parts import moment_html
+from api.console.frame import Visit, empty, frame, guarded, link, told
+from api.console.parts import moment_html, names_of, panel
 from api.service import Service
-from api.words import ROLE_WORDS
+from api.words import AUDIT_WORDS, ROLE_WORDS, SUBJECT_WORDS
 from index.domain.person import Person, Right, Role
 
 PATH = "/people"
+#: Kind of an audit row's subject → the page that shows it and the parameter that names it.
+DOORS = {
+    "alert": ("/alerts", "selected"),
+    "incident": ("/incident", "id"),
+    "page": ("/page", "id"),
+    "post": ("/post", "id"),
+    "publication": ("/publication", "id"),
+    "source": ("/sources", "selected"),
+    "delivery": ("/publications", "delivery"),
+}
 AUDIT_SHOWN = 40
 
 
@@ -37,15 +48,8 @@ def build(visit: Visit) -> None:
             _audit(visit)
 
 
-def _panel(title: str) -> ui.element:
-    panel = ui.element("section").classes("panel")
-    with panel, ui.element("h2"):
-        ui.label(title)
-    return panel
-
-
 def _people(visit: Visit) -> None:
-    with _panel("Сотрудники"):
+    with panel("Сотрудники"):
         for person in visit.service.desk.people.list():
             with ui.element("div").classes("post").style("display:flex; gap:8px; align-items:center"):
                 off = "" if person.is_enabled else ' <span class="chip">отключён</span>'
@@ -105,13 +109,13 @@ def _buttons(dialog: ui.dialog, act: Any) -> None:
             dialog.close()
             ui.navigate.reload()
 
-    with ui.row():
+    with ui.element("div").classes("acts"):
         Button("Сохранить", on_click=save, kind="first")
         Button("Отмена", on_click=dialog.close)
 
 
 def _keys(visit: Visit) -> None:
-    with _panel("Ключи программ"):
+    with panel("Ключи программ"):
         keys = visit.service.desk.keys.list()
         if not keys:
             empty("Ключей нет", "Ключ нужен программе, которая забирает сводку рисков по /api/v1.")
@@ -160,20 +164,41 @@ def _new_key(visit: Visit) -> None:
                 ui.label("Скопируйте сейчас: больше ключ показан не будет.").classes("strong")
                 ui.input(value=made[1]).props("outlined dense readonly").style("width:100%")
 
-        with ui.row():
+        with ui.element("div").classes("acts"):
             Button("Выдать", on_click=add, kind="first")
             Button("Готово", on_click=lambda: (dialog.close(), ui.navigate.reload()))
     dialog.open()
 
 
 def _audit(visit: Visit) -> None:
-    with _panel("Журнал действий"):
+    with panel("Журнал действий").classes("wide"):
         fault = visit.service.desk.audit.verify()
         if fault:
             ui.label(f"Журнал повреждён с записи {fault.number}: {fault.reason}").classes("chip bad")
+        else:
+            ui.label("Цепочка записей цела: ни одна не изменена и не удалена.").classes("small soft")
         rows, _ = visit.service.desk.audit.find(limit=AUDIT_SHOWN)
+        names = names_of(visit)
         for row in rows:
             ui.html(
-                f'<div class="small">{moment_html(visit, row.at)} · <b>{escape(row.actor)}</b> {escape(row.action)} <span class="soft">{escape(row.subject)}</span></div>',
+                f'<div class="small">{moment_html(visit, row.at)} · <b>{escape(names.get(row.actor, row.actor))}</b>: '
+                f"{audit_words(row.action)} {subject_html(row.subject, names)}</div>",
                 sanitize=False,
             )
+
+
+def audit_words(action: str) -> str:
+    return AUDIT_WORDS.get(action, "другое действие")
+
+
+def subject_html(subject: str, names: Mapping[str, str]) -> str:
+    """What an audit row is about, as a link where a page shows it."""
+    kind, _, key = subject.partition(":")
+    words = SUBJECT_WORDS.get(kind, "")
+    if kind == "person":
+        return f'<span class="soft">{escape(names.get(key, key))}</span>'
+    path, parameter = DOORS.get(kind, ("", ""))
+    if not path:
+        return f'<span class="soft">{words}</span>'
+    more = {"state": "all"} if kind == "alert" else {}
+    return f'<a href="{link(path, **{parameter: key}, **more)}">{words}</a>'

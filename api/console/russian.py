@@ -33,6 +33,11 @@ def grouped(number: int) -> str:
     return f"{number:,}".replace(",", "\u202f")
 
 
+def number(value: float) -> str:
+    """«12,5», and «12» when nothing stands after the comma."""
+    return f"{value:.1f}".removesuffix(".0").replace(".", ",")
+
+
 def span(length: timedelta) -> str:
     """«меньше минуты», «40 мин», «3 ч 20 мин», «2 дн 5 ч»; the sign is the caller's."""
     minutes = int(abs(length).total_seconds() // 60)
@@ -55,6 +60,13 @@ def ago(moment: datetime, now: datetime, zone: ZoneInfo) -> str:
     if timedelta(0) <= passed < timedelta(hours=6):
         return f"{span(passed)} назад"
     return when(moment, now, zone)
+
+
+def ahead(moment: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """«сейчас», «через 5 мин», then «сегодня, 17:40»."""
+    if moment - now < timedelta(minutes=1):
+        return "сейчас"
+    return f"через {span(moment - now)}" if moment - now < timedelta(hours=6) else when(moment, now, zone)
 
 
 def when(moment: datetime, now: datetime, zone: ZoneInfo) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from datetime import datetime, timedelta
 from html import escape
 from typing import Any
@@ -13,7 +13,7 @@ from api.console.button import Button
 from api.console.filters import choice, options, switch
 from api.console.frame import Visit, empty, frame, guarded, link, told
 from api.console.parts import moment_html, spark
-from api.console.russian import POSTS, SHORT_WEEKDAYS, SOURCES, grouped, plural
+from api.console.russian import POSTS, SHORT_WEEKDAYS, SOURCES, ahead, exact, grouped, plural
 from api.service import Service
 from api.words import NETWORK_WORDS, SOURCE_STATE_WORDS
 from crawlers.pace import budget_rows, limits, network_day
@@ -22,10 +22,10 @@ from crawlers.sources import normal_address
 from index.domain.person import Right
 from index.domain.post import Network
 from index.domain.source import Proposal, Source, SourceHealth, SourceState
-from index.errors import NotFound
+from index.errors import NotFound, ServiceError
 
 PATH = "/sources"
-REFRESH_SECONDS = 5.0
+LOOK_SECONDS = 10.0
 WRONG = frozenset(
     {
         SourceState.FAILING,
@@ -45,8 +45,11 @@ def register(service: Service) -> None:
 def build(visit: Visit, network: str = "", wrong: bool = False, selected: str = "") -> None:
     state = {"network": network, "wrong": wrong, "selected": selected}
 
+    drawn: list[Hashable] = []
+
     @ui.refreshable
     def content() -> None:
+        drawn[:] = [_state(visit)]
         _headline(visit)
         _proposals(visit, content.refresh)
         _table(visit, state)
@@ -69,7 +72,30 @@ def build(visit: Visit, network: str = "", wrong: bool = False, selected: str = 
             _one(visit, selected)
         with ui.element("section").classes("sheet").props('aria-label="Источники"'):
             content()
-        ui.timer(REFRESH_SECONDS, content.refresh)
+
+    def look() -> None:
+        """Drawn again only when something has changed, so that nobody loses their place in the table."""
+        try:
+            is_same = [_state(visit)] == drawn
+        except ServiceError:
+            return  # what stands on the screen stays; the next look tries again
+        if not is_same:
+            content.refresh()
+
+    ui.timer(LOOK_SECONDS, look)
+
+
+def _state(visit: Visit) -> Hashable:
+    desk = visit.service.desk
+    minute = visit.service.now().replace(second=0, microsecond=0)  # «5 мин назад» moves too
+    healths = tuple((h.source_id, h.state, h.reason, h.posts_seen) for h in desk.sources.healths().values())
+    return (
+        minute,
+        healths,
+        len(desk.sources.list()),
+        tuple(p.id for p in desk.sources.proposals()),
+        desk.quarantine.count(),
+    )
 
 
 def _headline(visit: Visit) -> None:
@@ -108,7 +134,7 @@ def _table(visit: Visit, state: Mapping[str, Any]) -> None:
     heads = ("Источник", "Состояние", "Прочитан", "Новейший пост", "Следующий раз", "Постов")
     head = "".join(f"<th{' class=number' if name == 'Постов' else ''}>{name}</th>" for name in heads)
     ui.html(
-        f'<div class="panel" style="overflow-x:auto; padding:0; margin-top:8px"><table class="plain"><tr>{head}</tr>{rows}</table></div>',
+        f'<div class="panel" style="overflow-x:auto; padding:0; margin-top:8px"><table class="plain stack"><tr>{head}</tr>{rows}</table></div>',
         sanitize=False,
     )
 
@@ -123,10 +149,19 @@ def _row(visit: Visit, source: Source, health: SourceHealth) -> str:
         f'<tr><td><a class="strong" data-row="{escape(source.id, quote=True)}" href="{link(PATH, selected=source.id)}">{escape(source.title)}</a>{official}{off}'
         f'<div class="small soft">{NETWORK_WORDS[source.network]} · {escape(source.address)}{home}</div></td>'
         f'<td><span class="chip {tone}">{SOURCE_STATE_WORDS[health.state]}</span>{reason}</td>'
-        f"<td>{moment_html(visit, health.fresh_at, unknown='ни разу')}</td><td>{moment_html(visit, health.newest_post_at)}</td>"
-        f"<td>{moment_html(visit, health.due_at, unknown='сейчас')}</td>"
-        f'<td class="number"><a href="{link("/feed", source=source.id, days=30, every=True)}">{grouped(health.posts_seen)}</a></td></tr>'
+        f"<td data-name='прочитан'>{moment_html(visit, health.fresh_at, unknown='ни разу')}</td><td data-name='новейший пост'>{moment_html(visit, health.newest_post_at)}</td>"
+        f"<td data-name='следующий раз'>{_next_html(visit, source, health)}</td>"
+        f'<td class="number" data-name="постов"><a href="{link("/feed", source=source.id, days=30, every=True)}">{grouped(health.posts_seen)}</a></td></tr>'
     )
+
+
+def _next_html(visit: Visit, source: Source, health: SourceHealth) -> str:
+    if not source.is_enabled:
+        return "—"
+    now, zone = visit.service.now(), visit.service.zone
+    if health.due_at is None:
+        return "сейчас"
+    return f'<span title="{exact(health.due_at, zone)}">{ahead(health.due_at, now, zone)}</span>'
 
 
 def _one(visit: Visit, source_id: str) -> None:
@@ -161,7 +196,7 @@ def _rhythm_html(rhythm: Rhythm, visit: Visit) -> str:
         lines.append(
             f'<tr><td class="small soft">{name}</td><td style="font-family:monospace; letter-spacing:1px">{spark([*day, 100])[:-1]}</td></tr>'
         )
-    return f'<div class="small soft">Когда здесь обычно пишут (часы 0–23), в среднем {rhythm.mean_rate * 24:.1f} в день</div><table>{"".join(lines)}</table>'
+    return f'<div class="small soft">Когда здесь обычно пишут (часы 0–23), в среднем {number(rhythm.mean_rate * 24)} в день</div><table>{"".join(lines)}</table>'
 
 
 def _edit(visit: Visit, source: Source | None, done: Any) -> None:
@@ -208,7 +243,7 @@ def _edit(visit: Visit, source: Source | None, done: Any) -> None:
                 dialog.close()
                 done()
 
-        with ui.row():
+        with ui.element("div").classes("acts"):
             Button("Сохранить", on_click=save, kind="first")
             Button("Отмена", on_click=dialog.close)
     dialog.open()
@@ -286,11 +321,9 @@ def _quarantine(visit: Visit) -> None:
     with ui.element("section").classes("panel").style("margin-top:12px"):
         with ui.element("h2"):
             ui.label(f"Не удалось прочитать: {plural(count, POSTS)}")
-        ui.label("Ответы хранятся семь дней; когда разбор починят, их прочтёт mcu crawl --replay.").classes(
-            "soft"
-        )
+        ui.label("Ответы хранятся семь дней; когда разбор починят, их прочтут снова.").classes("soft")
         for row in visit.service.desk.quarantine.list(limit=10):
             ui.html(
-                f'<div class="small">{moment_html(visit, row.at)} · {escape(str(row.network))} · {escape(row.error[:200])}</div>',
+                f'<div class="small">{moment_html(visit, row.at)} · {NETWORK_WORDS.get(row.network, "") if row.network else ""} · {escape(row.error[:200])}</div>',
                 sanitize=False,
             )
