@@ -40,6 +40,7 @@ from index.posts.steps import Steps
 
 BUSY_TIMEOUT = timedelta(seconds=10)  # how long a write waits for another process's
 CACHE_KIB = 16_000  # a connection, and there is one a thread
+LOG_BYTES = 64_000_000  # of the write-ahead log that stay on the disk between checkpoints
 BATCH = 500  # posts a transaction: other writers get their turn in between
 RARE = 5_000  # posts; a condition that holds for fewer is where a search starts
 NEAREST_AMONG = 30_000  # newest vectors compared: about 23 MB read, 0.2 s
@@ -209,6 +210,8 @@ class SqlitePosts:
         for batch in _batches(self._pks_to_erase(post_ids, author), BATCH):
             with self._writing() as db:
                 erased += _erase(db, batch)
+        if erased:
+            self._empty_log()
         return erased
 
     def forget_before(self, moment: datetime) -> int:
@@ -226,6 +229,11 @@ class SqlitePosts:
     def close(self) -> None:
         for connection in list(self._open_connections):
             connection.close()
+
+    def _empty_log(self) -> None:
+        """Else the write-ahead log would hold the erased text until it is used again."""
+        with _translated(self._path):
+            self._connection().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _pks_to_erase(self, post_ids: Sequence[str], author: str | None) -> list[int]:
         with self._reading() as db:
@@ -265,6 +273,8 @@ class SqlitePosts:
             connection.execute("PRAGMA synchronous = FULL")  # a cursor moves once the posts are safe
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             connection.execute("PRAGMA temp_store = MEMORY")
+            connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten
+            connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
             self._local.connection = connection
             self._open_connections.add(connection)
         return connection

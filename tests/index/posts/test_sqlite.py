@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -162,4 +163,16 @@ def test_the_word_index_stands_by_the_posts(tmp_path: Path) -> None:
     assert rows == (0,)
     assert posts.count(Query(lemmas=("свет",))) == 30
     posts._connection().execute("INSERT INTO words (words) VALUES ('integrity-check')")
+    posts.close()
+
+
+def test_an_erased_text_is_nowhere_on_the_disk(tmp_path: Path) -> None:
+    posts = SqlitePosts(tmp_path / "posts.sqlite3")
+    mine = post(author="me", text="Меня зовут Аполлинария Свиридова")
+    posts.add([mine, *(post() for _ in range(50))])
+    posts.add([replace(mine, text="Аполлинария больше ничего не скажет")])
+    assert posts.erase(author="me") == 1
+    on_disk = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert "Аполлинария".encode() not in on_disk
+    assert "Строительной".encode() in on_disk
     posts.close()
