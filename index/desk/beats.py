@@ -29,7 +29,7 @@ class Beats:
         self._database = database
 
     def beat(self, stage: str, at: datetime, detail: Mapping[str, Any] | None = None) -> None:
-        with self._database.write() as tx:
+        with self._database.write(is_durable=False) as tx:
             upsert(tx, tables.beats, {"stage": stage, "at": at, "detail": dict(detail or {})})
 
     def all(self) -> dict[str, Beat]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import secrets
+import zlib
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -19,19 +20,20 @@ from index.desk.rows import Rows, insert_new
 from index.domain.person import Person, Right
 from index.errors import Conflict, Refused
 
+PASSWORDS = PasswordHasher()  # argon2id, 64 MiB and about a tenth of a second a password
 PEOPLE = Rows(tables.people, Person, missing="Такого сотрудника нет.")
 ATTEMPTS = 10  # wrong passwords
 WITHIN = timedelta(minutes=15)
 IDLE = timedelta(hours=12)  # a session that nobody used for longer has ended
 LONGEST = timedelta(days=7)  # after that the password is asked again
 SEEN_EVERY = timedelta(minutes=1)  # how often a used session is written down
+QUEUES = 256
 SHORTEST = 8  # characters of a password
 
 
 class People:
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._hasher = PasswordHasher()
 
     def add(self, person: Person, password: str, *, actor: str, at: datetime) -> Person:
         """Raises Refused on a wrong field or a short password, Conflict when the login is taken."""
@@ -51,14 +53,14 @@ class People:
         with self._database.write() as tx:
             _count_attempt(tx, login, now)
             row = tx.execute(select(tables.people).where(tables.people.c.login == login)).one_or_none()
-        known = row.password if row is not None else _nobody(self._hasher)
+        known = row.password if row is not None else _nobody(PASSWORDS)
         if not self._is_right(known, password) or row is None or not row.is_enabled:
             raise Refused("Неверное имя входа или пароль.", field="password")
         with self._database.write() as tx:
             tx.execute(delete(tables.login_attempts).where(tables.login_attempts.c.login == login))
-            if self._hasher.check_needs_rehash(known):
+            if PASSWORDS.check_needs_rehash(known):
                 changed = update(tables.people).where(tables.people.c.login == login)
-                tx.execute(changed.values(password=self._hasher.hash(_bytes(password))))
+                tx.execute(changed.values(password=PASSWORDS.hash(_bytes(password))))
         return PEOPLE.value(row)
 
     def get(self, login: str) -> Person:
@@ -137,11 +139,11 @@ class People:
     def _hash(self, password: str) -> str:
         if len(password) < SHORTEST:
             raise Refused(f"Пароль короче {SHORTEST} знаков.", field="password")
-        return self._hasher.hash(_bytes(password))
+        return PASSWORDS.hash(_bytes(password))
 
     def _is_right(self, known: str, password: str) -> bool:
         try:
-            return self._hasher.verify(known, _bytes(password))
+            return PASSWORDS.verify(known, _bytes(password))
         except (VerificationError, InvalidHashError):
             return False
 
@@ -165,10 +167,11 @@ def _count_attempt(tx: Transaction, login: str, now: datetime) -> None:
     table = tables.login_attempts
     login = login[:200]
     tx.execute(delete(table).where(table.c.at <= now - WITHIN))
-    # one counter row a login is locked, so that attempts queue on PostgreSQL too
-    insert_new(tx, tables.counters, {"name": f"login:{login}", "value": 0})
+    # a row is locked so that attempts queue on PostgreSQL too; a few rows for all logins anybody may invent
+    queue = f"login:{zlib.crc32(login.encode('utf-8', 'backslashreplace')) % QUEUES}"
+    insert_new(tx, tables.counters, {"name": queue, "value": 0})
     counter = tables.counters.c
-    tx.execute(select(counter.value).where(counter.name == f"login:{login}").with_for_update())
+    tx.execute(select(counter.value).where(counter.name == queue).with_for_update())
     query = select(func.count().label("number"), func.min(table.c.at).label("first")).where(
         table.c.login == login
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
 from index.desk import Desk, open_desk
 from index.desk.database import FILE_NAME
@@ -26,6 +27,13 @@ def desk_setting(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return str(request.getfixturevalue("postgres_url"))
     shutil.copy(request.getfixturevalue("_sqlite_template"), tmp_path / FILE_NAME)
     return "sqlite"
+
+
+@pytest.fixture(autouse=True)
+def _cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same algorithm, a thousand times less work."""
+    cheap = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    monkeypatch.setattr("index.desk.people.PASSWORDS", cheap)
 
 
 @pytest.fixture

@@ -132,7 +132,7 @@ def accept(desk: Desk, worker: str) -> int:
 def guess(desk: Desk, worker: str) -> int:
     """How many passwords were looked at before the lock."""
     tried = 0
-    for _ in range(3):
+    for _ in range(2):
         try:
             desk.people.verify("ivanova", "нет", now=NOON)
         except ServiceError as error:
