@@ -23,7 +23,8 @@ WINDOW = timedelta(hours=72)  # a story that had no post for so long takes none 
 FEATURES = (
     "words", "words_near", "place", "other_place", "company", "other_company", "address", "topic", "no_topic",
     "fine_topic", "other_fine_topic", "risks", "one_has_risk", "far", "close", "source", "relevance",
-    "words_at_place", "numbers", "vector",
+    "words_at_place", "numbers", "shared_words", "shorter", "risks_dot", "risks_alike", "severity_gap",
+    "vector",
 )  # fmt: skip
 THREAD = (
     "relevance", "severity", "risks", "topic", "place", "chatter", "ad", "question", "news", "duplicate",
@@ -59,6 +60,7 @@ class Seen:
     topic_group: str | None
     topic: str | None
     risks: tuple[Risk, ...]
+    risk_scores: npt.NDArray[np.float64] = field(repr=False)  #: in the order of Risk
     severity: int
     relevant: bool
     relevance: float
@@ -132,6 +134,7 @@ class Linker:
             topic_group=analysis.topic_group,
             topic=analysis.topic,
             risks=analysis.risks,
+            risk_scores=np.array([analysis.risk_scores.get(risk, 0.0) for risk in Risk]),
             severity=int(analysis.severity),
             relevant=analysis.relevant,
             relevance=analysis.relevance,
@@ -151,6 +154,7 @@ class Linker:
         words = cosine(one.words, other.words)
         place, company = bool(one.places & other.places), bool(one.company & other.company)
         hours = abs((one.at - other.at).total_seconds()) / 3600
+        both_risks = float(one.risk_scores @ other.risk_scores)
         vector = 0.0
         if one.vector is not None and other.vector is not None:
             near = float(one.vector @ other.vector)
@@ -175,6 +179,11 @@ class Linker:
             one.relevant == other.relevant,
             words * company,
             bool(one.numbers & other.numbers),
+            math.log1p(len(one.words.keys() & other.words.keys())),
+            math.log1p(min(len(one.words), len(other.words))),
+            both_risks,
+            both_risks / (float(np.linalg.norm(one.risk_scores) * np.linalg.norm(other.risk_scores)) + 1e-6),
+            abs(one.severity - other.severity),
             vector,
         ], dtype=np.float64)  # fmt: skip
 
