@@ -41,6 +41,11 @@ for name, group in (
 ):  # fmt: skip
     app.add_typer(group, name=name)
 
+#: Loggers of libraries that tell more than a person wants, some of them whole addresses with a bot's token.
+NOISY = (
+    "alembic", "apscheduler", "asyncio", "elastic_transport", "httpcore", "httpcore2", "httpx", "httpx2",
+    "pymorphy2", "scrapy", "uvicorn",
+)  # fmt: skip
 ACTOR = "cli"  # who acts in the audit when a command changes something
 Once = Annotated[bool, typer.Option("--once", help="сделать всё, что пора, и выйти")]
 AsJson = Annotated[bool, typer.Option("--json", help="вывести JSON")]
@@ -83,19 +88,8 @@ def _set_up_logs(debug: bool) -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    for noisy in (
-        "httpx",
-        "httpx2",
-        "httpcore",
-        "httpcore2",
-        "elastic_transport",
-        "scrapy",
-        "uvicorn.access",
-        "asyncio",
-    ):
-        logging.getLogger(noisy).setLevel(
-            logging.WARNING
-        )  # they log full addresses, a bot's token among them
+    for name in NOISY:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _now() -> datetime:
