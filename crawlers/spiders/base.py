@@ -26,11 +26,12 @@ from scrapy.http import Request, Response
 
 from crawlers import pace
 from crawlers.cursors import Young
-from crawlers.health import Closed, Unreached, trouble_of
+from crawlers.health import Closed, Trouble, Unreached, trouble_of
 from crawlers.pace import Call, NotNow, Pace, dead, host_of
 from crawlers.pages.base import NetworkRefusal, Reaction, Unreadable, check_status
 from crawlers.visits import Means, Visit, in_thread
 from index.domain.post import Network
+from index.domain.source import SourceState
 from index.errors import ServiceError, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ BODY_BYTES = 8 * 1024 * 1024  # also after unpacking: a bomb is not unpacked fur
 TIMEOUT = timedelta(seconds=15)
 SHORT_WAIT = timedelta(seconds=10)  # a pause the visit waits for; a longer one sends it home
 NETWORK_PAUSES = (1.0, 5.0)  # seconds before a call is repeated that got no whole answer
-DEAD_TOKEN = timedelta(hours=6)  # one call an hour-quarter of a day: the token may have been mended
+DEAD_TOKEN = timedelta(hours=6)  # then one call: the token may have been mended
 CAPTCHA = timedelta(hours=1)
 
 #: Refusals that concern one post: the rest of the source goes on.
@@ -150,6 +151,10 @@ class NetworkSpider(Spider):
             raise
         except ServiceError as error:
             visit.trouble = trouble_of(error, visit.health, self.means.clock())
+        except Exception as error:  # a defect of ours: shown at this source, the others go on
+            logger.exception("A visit broke", extra={"action": "visit_broke", "source": visit.source.id})
+            reason = f"Ошибка программы при обходе ({type(error).__name__}), подробности в журнале."
+            visit.trouble = Trouble(state=SourceState.FAILING, reason=reason)
 
     async def ask(
         self, build: Callable[[], Request], read: Callable[[Response], Result], *, call: Call | None = None

@@ -13,18 +13,22 @@ from scrapy import signals
 from scrapy.http import Request, Response
 
 from crawlers.cursors import BACKFILL
-from crawlers.health import Closed, LayoutChanged
-from crawlers.pace import Call
+from crawlers.health import Closed, LayoutChanged, Unreached
+from crawlers.pace import Call, NotNow
 from crawlers.pages import news
-from crawlers.pages.base import NetworkRefusal, Unreadable
+from crawlers.pages.base import NetworkRefusal, Reaction, Unreadable
 from crawlers.spiders.base import OF_ONE_POST, NetworkSpider
-from crawlers.visits import Visit
+from crawlers.visits import Visit, in_thread
 from index.domain.post import Network
+from index.errors import ServiceError
 
 ARTICLES_AT_MOST = 20  # fetched in one visit; the others wait for the next
 PARTS_AT_MOST = 5  # of an index of sitemaps: the newest
-KNOWN_AT_MOST = 600  # articles remembered by one source
+KNOWN_AT_MOST = 2_000  # articles remembered by one source
 WAITING_AT_MOST = 500
+TRIES = 3  # of an article that gives no whole answer
+REREADS = 3  # articles read again in one visit
+REREAD_PAUSE = timedelta(hours=1)  # and not sooner: a site is not asked as often as an API
 SLOWEST_CRAWL_DELAY = timedelta(minutes=1)  # a robots.txt that asks for more is taken at this
 
 
@@ -66,13 +70,15 @@ class NewsSpider(NetworkSpider):
         state = deepcopy(dict(await visit.cursor() or {}))
         asked = state.get("feed") or visit.source.address
         page = await self._get(asked, state)
-        if page.body is not None:
+        if page.body is not None:  # else nothing has changed since the last visit
             await self._list(visit, page, state)
-        await self._articles(visit, state)
-        if page.body is not None:  # only now: everything it named is kept
             is_same = asked == (state.get("feed") or visit.source.address)
             state["etag"], state["modified"] = (page.etag, page.modified) if is_same else (None, None)
-        await visit.move_cursor(state)
+        trouble = await self._articles(visit, state)
+        await visit.move_cursor(state)  # what it named and could not be fetched stands among the waiting
+        if trouble is not None:
+            raise trouble
+        await self._rereads(visit, state)
         visit.is_complete = not state.get("waiting")
 
     async def _list(self, visit: Visit, page: Page, state: dict[str, Any]) -> None:
@@ -85,11 +91,12 @@ class NewsSpider(NetworkSpider):
             return
         if not parsed.posts and not parsed.links and not parsed.left_out and visit.health.posts_seen:
             raise LayoutChanged("В ленте нет ни одной записи, а раньше они были.")
-        starts = {news.news_id(url) for url in parsed.links}
+        starts = {news.news_id(url) for url in parsed.links} - set(state.get("short", ()))
         whole = tuple(post for post in parsed.posts if post.id not in starts)
         await visit.store(replace(parsed, posts=whole), page="news.feed")
-        changed = {post.id: post.content_hash for post in parsed.posts if post.id in starts}
-        self._wait_for(state, [(url, changed.get(news.news_id(url))) for url in parsed.links])
+        marks = {post.id: post.content_hash for post in parsed.posts}
+        named = [(url, marks.get(news.news_id(url))) for url in parsed.links if news.news_id(url) in starts]
+        self._wait_for(state, named)
 
     async def _not_a_feed(self, visit: Visit, page: Page, state: dict[str, Any]) -> None:
         assert page.body is not None  # noqa: S101 - asked by visit
@@ -103,8 +110,10 @@ class NewsSpider(NetworkSpider):
             body = (await self._get(part, {})).body
             pages += news.sitemap(body, url=part).pages if body is not None else ()
         oldest = visit.now - BACKFILL
-        fresh = [(url, at.isoformat() if at else None) for url, at in pages if at is None or at >= oldest]
-        self._wait_for(state, fresh)
+        fresh = [(url, at) for url, at in pages if at is None or at >= oldest]
+        fresh.sort(key=lambda page: page[1] or oldest, reverse=True)
+        named = [(url, at.isoformat() if at else None) for url, at in fresh[:WAITING_AT_MOST]]
+        self._wait_for(state, named)
 
     async def _web_page(self, visit: Visit, page: Page, state: dict[str, Any]) -> None:
         """A page without a feed at its address: it may announce one, else its links are the list."""
@@ -131,44 +140,78 @@ class NewsSpider(NetworkSpider):
     def _wait_for(self, state: dict[str, Any], named: list[tuple[str, str | None]]) -> None:
         """Articles that are new, or whose mark (hash of the feed's text, time in the sitemap) has changed."""
         known: dict[str, str | None] = state.setdefault("known", {})
-        waiting: list[list[str | None]] = state.setdefault("waiting", [])
-        queued = {url for url, _ in waiting}
+        waiting: list[list[Any]] = state.setdefault("waiting", [])
+        queued = {row[0] for row in waiting}
         for url, mark in named:
             article = news.news_id(url)
-            if url in queued or (article in known and (mark is None or known[article] == mark)):
-                continue
-            waiting.append([url, mark])
+            if url not in queued and (article not in known or (mark is not None and known[article] != mark)):
+                waiting.append([url, mark, 0])
         del waiting[WAITING_AT_MOST:]
 
-    async def _articles(self, visit: Visit, state: dict[str, Any]) -> None:
-        """Fetch what waits, politely; each article is stored before it counts as known."""
+    async def _articles(self, visit: Visit, state: dict[str, Any]) -> ServiceError | None:
+        """Fetch what waits, politely. An article counts as known once it is stored, or cannot be had; one
+        that fails waits for the next visit. Gives the error when the site has failed twice in a row."""
         if visit.is_probe:
-            return
-        waiting: list[list[str | None]] = state.get("waiting", [])
-        known: dict[str, str | None] = state.setdefault("known", {})
-        for url, mark in waiting[:ARTICLES_AT_MOST]:
-            assert url is not None  # noqa: S101 - only the mark may be missing
-            await self._article(visit, url)
-            article = news.news_id(url)
-            known.pop(article, None)
-            known[article] = mark
-        del waiting[:ARTICLES_AT_MOST]
-        for article in list(known)[: max(len(known) - KNOWN_AT_MOST, 0)]:
-            del known[article]
+            return None
+        waiting: list[list[Any]] = state.get("waiting", [])
+        failures = 0
+        for row in waiting[:ARTICLES_AT_MOST]:
+            url, mark, tries = row
+            try:
+                is_stored = await self._article(visit, url)
+            except (Unreached, Unreadable, NetworkRefusal, NotNow) as error:
+                failures += 1
+                row[2] = tries + 1
+                if failures > 1 or not _is_of_one_page(error):
+                    return error
+                if row[2] < TRIES:
+                    continue
+                is_stored = False
+            waiting.remove(row)
+            self._know(state, news.news_id(url), mark, is_stored=is_stored)
+        return None
 
-    async def _article(self, visit: Visit, url: str) -> None:
-        """One article; a page that is closed, gone or no article does not stop the others."""
+    def _know(self, state: dict[str, Any], article: str, mark: str | None, *, is_stored: bool) -> None:
+        known: dict[str, str | None] = state.setdefault("known", {})
+        known.pop(article, None)
+        known[article] = mark
+        for old in list(known)[: max(len(known) - KNOWN_AT_MOST, 0)]:
+            del known[old]
+        if not is_stored and article not in state.setdefault("short", []):
+            state["short"] = [*state["short"], article][-KNOWN_AT_MOST:]
+            state["etag"] = state["modified"] = (
+                None  # the feed is read again: its short text is better than none
+            )
+
+    async def _article(self, visit: Visit, url: str) -> bool:
+        """Store one article; False: its page is closed, gone, or holds no text."""
         try:
             page = await self._get(url, {})
         except Closed:
-            return
+            return False
         except NetworkRefusal as refusal:
             if refusal.reaction not in OF_ONE_POST:
                 raise
+            return False
+        assert page.body is not None  # noqa: S101 - asked without an ETag
+        parsed = news.article(page.body, visit.context(), url=page.url, content_type=page.content_type)
+        await visit.store(parsed, page="news.article")
+        visit.young.seen(parsed.posts, visit.now)
+        return bool(parsed.posts)
+
+    async def _rereads(self, visit: Visit, state: Mapping[str, Any]) -> None:
+        """Edits and deletions of young articles; those of a feed with whole texts change in the feed."""
+        if visit.is_probe:
             return
-        if page.body is not None:
-            parsed = news.article(page.body, visit.context(), url=page.url, content_type=page.content_type)
-            await visit.store(parsed, page="news.article")
+        known = state.get("known", {})
+        long_ago = visit.now - REREAD_PAUSE
+        due = [p for p in visit.young.due(visit.now, limit=100) if p in known]
+        due = [p for p in due if visit.young.posts[p].read_at <= long_ago][:REREADS]
+        records = await in_thread(self.means.posts.get_many, due)
+        for post_id, record in records.items():
+            if record.post.url is not None and not await self._article(visit, record.post.url):
+                await visit.lost(visit.young.missed([post_id], visit.now))
+        await visit.keep_young()
 
     async def _get(self, url: str, state: Mapping[str, Any]) -> Page:
         """One page; with an ETag or a date in `state` only if it has changed since."""
@@ -194,6 +237,13 @@ class NewsSpider(NetworkSpider):
             )
 
         return await self.ask(request, read, call=call)
+
+
+def _is_of_one_page(error: ServiceError) -> bool:
+    """A page may be broken alone; a site that asks for a pause, or rests, means all of them."""
+    if isinstance(error, NetworkRefusal):
+        return error.reaction is Reaction.RETRY
+    return not isinstance(error, NotNow)
 
 
 def _is_feed(page: Page, visit: Visit) -> bool:

@@ -1,0 +1,179 @@
+"""Sites: failed articles wait, those that cannot be had are kept as the feed tells them, edits are seen."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from index.domain.source import SourceState
+from tests.crawlers.conftest import Stand
+
+WORDS = "Администрация района сообщает, что движение по мосту закрыто до конца недели. " * 8
+
+
+class Site:
+    """A site whose pages a test writes: path -> (status, content type, body)."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, tuple[int, str, str]] = {}
+        self.asked: list[str] = []
+        site = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                site.asked.append(self.path)
+                status, kind, body = site.pages.get(self.path, (404, "text/html", "нет такой страницы"))
+                self.send_response(status)
+                self.send_header("Content-Type", f"{kind}; charset=utf-8")
+                self.send_header("Content-Length", str(len(body.encode())))
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, *_: object) -> None: ...
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def feed(self, *titles: str) -> None:
+        items = "".join(
+            f"<item><title>{t}</title><link>{self.url}/{t}.html</link><description>{t}: начало…</description>"
+            f"<pubDate>Mon, 23 Nov 2026 09:0{n}:00 +0300</pubDate></item>"
+            for n, t in enumerate(titles)
+        )
+        rss = f"<?xml version='1.0'?><rss version='2.0'><channel><title>Вести</title>{items}</channel></rss>"
+        self.pages["/rss.xml"] = (200, "application/rss+xml", rss)
+
+    def article(self, title: str, text: str = WORDS) -> None:
+        page = (
+            f"<html><head><title>{title}</title><meta property='article:published_time' "
+            f"content='2026-11-23T09:00:00+03:00'></head><body><article><h1>{title}</h1><p>{text}</p></article>"
+            "</body></html>"
+        )
+        self.pages[f"/{title}.html"] = (200, "text/html", page)
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    site = Site()
+    yield site
+    site.close()
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def no_rest(seconds: float) -> None: ...
+
+    monkeypatch.setattr("crawlers.pace.rest", no_rest)
+
+
+def text_of(stand: Stand, word: str) -> str:
+    return next(post.text for post in stand.all_posts().values() if word in post.text)
+
+
+def test_the_article_is_kept_and_not_the_start_in_the_feed(stand: Stand, site: Site) -> None:
+    site.feed("bridge")
+    site.article("bridge")
+    source = stand.watch("news", f"{site.url}/rss.xml")
+    assert stand.crawl(source).new == 1
+    assert "движение по мосту" in text_of(stand, "bridge")
+    assert stand.crawl(source).changed == 0
+
+
+@pytest.mark.parametrize("status", [404, 403])
+def test_an_article_that_cannot_be_had_is_kept_as_the_feed_tells_it(
+    stand: Stand, site: Site, status: int
+) -> None:
+    site.feed("bridge")
+    site.pages["/bridge.html"] = (status, "text/html", "нет")
+    source = stand.watch("news", f"{site.url}/rss.xml")
+    stand.crawl(source)
+    stand.crawl(source)
+    assert "начало" in text_of(stand, "bridge")
+    assert stand.health(source).state is SourceState.FINE
+    assert site.asked.count("/bridge.html") == 1
+
+
+def test_one_failing_article_does_not_hold_back_the_others(stand: Stand, site: Site) -> None:
+    site.feed("bridge", "school")
+    site.article("school")
+    site.pages["/bridge.html"] = (500, "text/html", "ошибка")
+    source = stand.watch("news", f"{site.url}/rss.xml")
+    stand.crawl(source)
+    assert "движение" in text_of(stand, "school")
+
+
+def test_a_page_that_robots_forbid_is_not_asked_for(stand: Stand, site: Site) -> None:
+    site.feed("bridge")
+    site.article("bridge")
+    site.pages["/robots.txt"] = (200, "text/plain", "User-agent: *\nDisallow: /bridge.html\n")
+    source = stand.watch("news", f"{site.url}/rss.xml")
+    stand.crawl(source)
+    stand.crawl(source)
+    assert "/bridge.html" not in site.asked
+    assert "начало" in text_of(stand, "bridge")
+
+
+def test_a_site_that_forbids_its_feed_is_banned_by_its_own_word(stand: Stand, site: Site) -> None:
+    site.feed("bridge")
+    site.pages["/robots.txt"] = (200, "text/plain", "User-agent: *\nDisallow: /\n")
+    source = stand.watch("news", f"{site.url}/rss.xml")
+    stand.crawl(source)
+    assert stand.health(source).state is SourceState.BANNED
+    assert "robots" in stand.health(source).reason
+
+
+def test_a_page_that_announces_a_feed_is_read_by_it(stand: Stand, site: Site) -> None:
+    site.feed("bridge")
+    site.article("bridge")
+    link = "<link rel='alternate' type='application/rss+xml' href='/rss.xml'>"
+    site.pages["/"] = (200, "text/html", f"<html><head>{link}</head><body>Главная</body></html>")
+    source = stand.watch("news", f"{site.url}/")
+    assert stand.crawl(source).new == 1
+    stand.crawl(source)
+    assert site.asked.count("/") == 1
+
+
+def test_a_sitemap_names_the_articles(stand: Stand, site: Site) -> None:
+    site.article("bridge")
+    xml = f"<url><loc>{site.url}/bridge.html</loc><lastmod>{stand.clock().date()}</lastmod></url>"
+    body = f"<urlset xmlns='http://www.sitemaps.org/schemas/sitemap/0.9'>{xml}</urlset>"
+    site.pages["/sitemap.xml"] = (200, "application/xml", body)
+    source = stand.watch("news", f"{site.url}/sitemap.xml")
+    assert stand.crawl(source).new == 1
+
+
+def test_an_edited_article_is_noticed_and_a_deleted_one_marked(stand: Stand, site: Site) -> None:
+    stand.ahead = timedelta(0)
+    site.feed("bridge")
+    site.article("bridge")
+    source = stand.watch("news", f"{site.url}/rss.xml")
+    stand.crawl(source)
+    (post_id,) = stand.all_posts()
+    site.article("bridge", WORDS + "Объезд через Курлово.")
+    stand.ahead += timedelta(hours=13)
+    stand.crawl(source)
+    assert "Объезд" in stand.posts.get(post_id).post.text
+    del site.pages["/bridge.html"]
+    for hours in (13, 2):
+        stand.ahead += timedelta(hours=hours)
+        stand.crawl(source)
+    assert stand.posts.get(post_id).post.is_deleted
+
+
+def test_a_feed_that_lost_its_entries_is_a_changed_layout(stand: Stand, site: Site) -> None:
+    site.feed("bridge")
+    site.article("bridge")
+    source = stand.watch("news", f"{site.url}/rss.xml")
+    stand.crawl(source)
+    site.feed()
+    stand.crawl(source)
+    assert stand.health(source).state is SourceState.LAYOUT_CHANGED
