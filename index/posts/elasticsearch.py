@@ -45,8 +45,10 @@ from index.posts.query import Added, Count, Facet, Found, Kept, Order, PostState
 from index.posts.steps import Steps
 
 logger = logging.getLogger(__name__)
-# One line a request, at INFO: more than the service itself has to say.
+# One line a request, and a traceback a retry: more than the service itself has to say. Which node of
+# several has failed is still told, by `elastic_transport.node_pool`.
 logging.getLogger("elastic_transport").setLevel(logging.WARNING)
+logging.getLogger("elastic_transport.transport").setLevel(logging.ERROR)
 
 ALIAS = "mcu-posts"
 REQUEST_TIMEOUT = timedelta(seconds=30)
