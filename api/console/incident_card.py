@@ -87,15 +87,16 @@ class _Card:
         self.is_writing = replies.is_writing
         self.drawn = self._state()
         self.news.clear()
-        with ui.element("div").classes("sheet two"):
-            with ui.element("section").classes("panel").props('aria-label="Переписка"'):
+        with ui.element("div").classes("sheet two case"):
+            with ui.element("section").classes("panel talk").props('aria-label="Переписка"'):
                 self._head(incident)
                 replies.show()
                 heading("Что написали жители")
                 show_thread(self.visit, incident, replies.replies)
-            with ui.element("section").classes("panel").props('aria-label="Карточка"'):
+            with ui.element("section").classes("panel promise").props('aria-label="Сроки и следующий шаг"'):
                 self._deadlines(incident)
                 self._step(incident)
+            with ui.element("section").classes("panel").props('aria-label="Карточка"'):
                 self._facts(incident)
                 self._history(incident)
 

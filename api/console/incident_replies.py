@@ -67,7 +67,9 @@ class Replies:
     # ── a new answer ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _new(self) -> None:
-        records = self.visit.service.posts.get_many(self.incident.post_ids[:POSTS_OFFERED])
+        wanted = self.incident.post_ids[:POSTS_OFFERED]
+        found = self.visit.service.posts.get_many(wanted)
+        records = {post_id: found[post_id] for post_id in wanted if post_id in found}
         if not records:
             ui.label("Отвечать не на что: постов у инцидента нет.").classes("soft")
             return
@@ -188,13 +190,13 @@ class _NewReply:
 
     def show(self) -> None:
         with ui.element("div").classes("fields"):
+            records = sorted(self.records.values(), key=self._worth, reverse=True)
             targets = {
-                i: f"{NETWORK_WORDS[r.post.network]}: {' '.join(r.post.text.split())[:70]}"
-                for i, r in self.records.items()
+                r.post.id: f"{NETWORK_WORDS[r.post.network]}: {' '.join(r.post.text.split())[:70]}"
+                for r in records
             }
-            # The newest message that we can answer at all comes first to mind; else the first.
-            first = next((i for i in targets if speakers(i, self.pages)), next(iter(targets)))
-            self.post = ui.select(targets, label="Под каким сообщением", value=first).props("outlined dense")
+            self.post = ui.select(targets, label="Под каким сообщением", value=next(iter(targets)))
+            self.post.props("outlined dense")
             self.page_box = ui.element("div")
             self.text = ui.textarea("Текст ответа").props('outlined autogrow data-key="e"')
             self.text.props["data-keep"] = self.replies.kept_as
@@ -210,6 +212,16 @@ class _NewReply:
         incident = self.replies.incident
         found = similar_incidents(self.visit.service, incident.post_ids, without=[incident.id], limit=5)
         self._templates([each for each in found if each.answer])
+
+    def _worth(self, record: Record) -> tuple[bool, bool, int]:
+        """Where an answer is possible, waited for and most needed comes first; equal ones as the incident lists them."""
+        analysis = record.analysis
+        can_speak = bool(speakers(record.post.id, self.pages))
+        return (
+            can_speak,
+            bool(analysis and analysis.needs_answer),
+            int(analysis.severity) if analysis else 0,
+        )
 
     def choose_page(self) -> None:
         record = self.records[self.post.value]

@@ -192,15 +192,15 @@ def _content(visit: Visit, facts: Facts | str) -> None:
         empty("Сводка сейчас недоступна", facts)
         return
     _verdict(facts)
-    with ui.element("div").classes("columns"):
+    with ui.element("div").classes("masonry"):
         _trend(facts)
-        _risks(facts)
         _explained(facts)
+        _work(facts.summary)
+        _risks(facts)
+        _freshness(visit, facts.summary)
         _heat(facts)
         _places(visit, facts)
         _stories(visit, facts)
-        _work(facts.summary)
-        _freshness(visit, facts.summary)
 
 
 def _verdict(facts: Facts) -> None:
