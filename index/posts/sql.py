@@ -170,15 +170,25 @@ class Select:
 def select(query: Query, rare: Condition | None) -> Select:
     """The rows of a query: through the keys of its rare condition, else a walk in order of time."""
     found = conditions(query)
-    if rare is not None and rare.keys is not None:
-        source = Clause(f"({rare.keys.sql}) d CROSS JOIN posts p ON p.pk = d.pk", rare.keys.parameters)
-        return Select(source, _tests(query, (c for c in found if c != rare)), span_of(query))
-    for condition in found:
-        if (walk := condition.walk) is not None:
-            source = Clause(f"{walk.source} CROSS JOIN posts p ON p.pk = {walk.key}")
-            tests = (walk.test, *_tests(query, (c for c in found if c != condition)))
-            return Select(source, tests, span_of(query), walk.key)
-    return Select(Clause("posts p"), _tests(query, found), span_of(query))
+    walked = next((condition for condition in found if condition.walk is not None), None)
+    if rare is None or rare.keys is None:
+        return _walk(query, found, walked)
+    if walked is not None and walked != rare and walked.walk is not None and walked.walk.source == "words":
+        # FTS5 gives all matches faster than it tells one by one whether a post is among them.
+        among = Clause(f"+words.rowid IN ({rare.keys.sql})", rare.keys.parameters)
+        return _walk(query, [c for c in found if c != rare], walked, among)
+    source = Clause(f"({rare.keys.sql}) d CROSS JOIN posts p ON p.pk = d.pk", rare.keys.parameters)
+    return Select(source, _tests(query, (c for c in found if c != rare)), span_of(query))
+
+
+def _walk(query: Query, found: list[Condition], walked: Condition | None, *first: Clause) -> Select:
+    """Along the walk of one condition, or along the posts themselves; `first` is tested before the others."""
+    if walked is None or walked.walk is None:
+        return Select(Clause("posts p"), _tests(query, found), span_of(query))
+    walk = walked.walk
+    source = Clause(f"{walk.source} CROSS JOIN posts p ON p.pk = {walk.key}")
+    tests = (walk.test, *first, *_tests(query, (c for c in found if c != walked)))
+    return Select(source, tests, span_of(query), walk.key)
 
 
 def select_by_risk(query: Query, rare: Condition | None) -> Select:
