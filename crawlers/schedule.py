@@ -158,11 +158,11 @@ def interval(
 ) -> timedelta:
     """Time until the next visit of a source with this `attention` among `all_shares`.
 
-    `cost` is calls a visit takes; `shortest` is courtesy. A budget that is used up gives the longest one.
+    `cost` is calls a visit takes; `shortest` is courtesy. A budget that is used up waits for the next day.
     """
     visits = budget.visits_per_second / cost * share / max(all_shares, share)
     if visits <= 0:
-        return LONGEST_INTERVAL
+        return min(max(timedelta(seconds=budget.seconds_left), shortest), LONGEST_INTERVAL)
     wanted = timedelta(seconds=min(1 / visits, LONGEST_INTERVAL.total_seconds()))
     return max(wanted, shortest)
 

@@ -68,6 +68,7 @@ class Means:
     clock: Callable[[], datetime]
     queries: tuple[str, ...] = ()  #: names of the district, for the search of open posts
     seen: Seen = field(default_factory=Seen)
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)  #: one writer of posts a process, in turn
     evidence: Evidence = field(default_factory=Evidence)
     hot: set[str] = field(default_factory=set)  #: posts of open alerts: their comments are read first
 
@@ -108,12 +109,14 @@ class Visit:
         self.read += len(parsed.posts)
         if self.is_probe:
             return
-        await in_thread(self._store, parsed, page)
+        async with self.means.writing:
+            await in_thread(self._store, parsed, page)
 
     async def lost(self, post_ids: Sequence[str]) -> None:
         """Mark posts and comments as deleted on the network."""
         if post_ids and not self.is_probe:
-            await in_thread(self._bury, post_ids)
+            async with self.means.writing:
+                await in_thread(self._bury, post_ids)
 
     async def missing_comments(self, post_id: str, present: Iterable[str]) -> datetime | None:
         """The comments of this post were read to the end: those of the index that did not come are missed.
@@ -122,7 +125,8 @@ class Visit:
         """
         if self.is_probe:
             return None
-        return await in_thread(self._miss_comments, post_id, frozenset(present))
+        async with self.means.writing:
+            return await in_thread(self._miss_comments, post_id, frozenset(present))
 
     async def cursor(self, name: str = "posts") -> Mapping[str, Any] | None:
         """What the desk holds, not to be changed in place. None: nothing has been read yet."""

@@ -12,6 +12,7 @@ import pytest
 from api.practice.twin import COMMUNITY
 from api.practice.world import Access
 from crawlers.pages.base import BadRecord
+from crawlers.spiders.vk import VkSpider
 from index.domain.post import AuthorKind, Network, PostKind
 from index.domain.source import SourceState
 from index.errors import Unavailable
@@ -392,3 +393,36 @@ def test_the_same_crawl_gives_the_same_posts_on_elasticsearch(
     assert {i: replace(p, collected_at=None) for i, p in on_elasticsearch.items()} == {
         i: replace(p, collected_at=None) for i, p in on_sqlite.items()
     }
+
+
+def test_numbers_beyond_two_billion_and_posts_of_tomorrow_are_kept(stand: Stand) -> None:
+    source = stand.watch("vk", "club2200000001")
+    post = stand.twin.say(
+        "vk", "club2200000001", "далеко", number=3_000_000_000, at=stand.clock() + 24 * HOUR
+    )
+    comment = stand.twin.say("vk", "club2200000001", "ответ", parent=post)
+    stand.crawl(source)
+    assert {post, comment} == set(stand.all_posts())
+    assert stand.health(source).state is SourceState.FINE
+    stand.twin.say("vk", "club2200000001", "сегодня", number=3_000_000_500)
+    stand.crawl(source)
+    assert "сегодня" in stand.texts()
+
+
+def test_a_defect_in_one_visit_is_shown_there_and_nowhere_else(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, well = stand.watch("vk", "club1"), stand.watch("vk", "club2")
+    stand.twin.say("vk", "club2", "запись")
+    wall = VkSpider._wall
+
+    async def defective(self: VkSpider, visit: Any, owner: int) -> None:
+        if owner == -1:
+            raise KeyError("owner")
+        await wall(self, visit, owner)
+
+    monkeypatch.setattr(VkSpider, "_wall", defective)
+    stand.crawl(broken, well)
+    assert "KeyError" in stand.health(broken).reason
+    assert stand.health(well).state is SourceState.FINE
+    assert stand.texts() == {"запись"}

@@ -97,9 +97,11 @@ def test_visits_of_all_sources_together_stay_within_the_budget() -> None:
     assert visits == pytest.approx(4_000 / 80_000, rel=0.01)
 
 
-def test_a_spent_day_leaves_the_longest_pause() -> None:
-    budget = Budget(calls_per_second=3.0, calls_left=0, seconds_left=3_600)
-    assert interval(1.0, 1.0, budget, shortest=SECOND) == LONGEST_INTERVAL
+def test_a_spent_day_waits_for_the_next_one() -> None:
+    spent = Budget(calls_per_second=3.0, calls_left=0, seconds_left=3_600)
+    assert interval(1.0, 1.0, spent, shortest=SECOND) == HOUR
+    early = Budget(calls_per_second=3.0, calls_left=0, seconds_left=80_000)
+    assert interval(1.0, 1.0, early, shortest=SECOND) == LONGEST_INTERVAL
 
 
 def test_no_source_is_visited_faster_than_courtesy_allows() -> None:
