@@ -198,6 +198,8 @@ class Watcher:
         """Copies of a post and the posts of its story are one matter with it."""
         original = analysis.duplicate_of or post.id
         story_id = analysis.story_id or self._beside.story_of(original)
+        story = self._beside.story(story_id) if story_id else None
+        places = story.places if story and story.authors >= MIN_AUTHORS else analysis.places
         facts = Facts(
             relevant=analysis.relevant,
             score=analysis.risk_score,
@@ -211,7 +213,7 @@ class Watcher:
         alert = _alert(
             key=f"matter:{story_id or story_id_of(original)}",
             kind=AlertKind.POST,
-            title=self._title(analysis.risks, analysis.topic_group, analysis.places, analysis.address),
+            title=self._title(analysis.risks, analysis.topic_group, places, analysis.address),
             now=now,
             score=analysis.risk_score,
             parts=analysis.risk_parts,
