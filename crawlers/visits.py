@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,10 +16,13 @@ from crawlers.discovery import Evidence
 from crawlers.health import Outcome, Trouble
 from crawlers.pace import Pace
 from crawlers.pages.base import Context, Parsed
+from crawlers.parse import line
 from index.desk import Desk
 from index.domain.post import Post, PostKind
 from index.domain.source import Source, SourceHealth
+from index.errors import Refused
 from index.posts.base import PostIndex
+from index.posts.document import admit
 from index.posts.query import Added, Query
 from index.settings import Settings
 
@@ -179,12 +183,31 @@ class Visit:
                 at=now,
             )
         self._broken += len(parsed.broken)
-        added = self._add(parsed.posts, now)
+        posts = self._kept(parsed.posts, page)
+        added = self._add(posts, now)
         self._new += added.new
         self._changed += added.changed
-        self._note_posts(parsed.posts, frozenset(added.new_ids))
+        self._note_posts(posts, frozenset(added.new_ids))
         self.means.evidence.add(parsed.mentions)
         self._bury(parsed.gone)
+
+    def _kept(self, posts: Sequence[Post], page: str) -> list[Post]:
+        """Without posts that no index takes (a date in the year 3000): they never hold up the rest."""
+        kept = []
+        for post in posts:
+            try:
+                kept.append(admit(post))
+            except Refused as error:
+                self.means.desk.quarantine.add(
+                    stage=f"crawl:{page}",
+                    network=self.source.network,
+                    source_id=self.source.id,
+                    raw=json.dumps(line(post), ensure_ascii=False),
+                    error=str(error),
+                    at=self.now,
+                )
+                self._broken += 1
+        return kept
 
     def _add(self, posts: Sequence[Post], now: datetime) -> Added:
         unknown = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -48,6 +48,16 @@ def test_a_whole_wall_is_read_on_the_first_visit_and_what_is_new_afterwards(stan
     assert stand.methods("vk").count("wall.get") == 5  # a page with the new one, and a whole known page
     assert stand.crawl().new == 0
     assert stand.methods("vk").count("wall.get") == 6
+
+
+def test_a_post_that_no_index_takes_is_set_aside_and_the_others_are_kept(stand: Stand) -> None:
+    stand.watch("vk", "club1", with_comments=False)
+    stand.twin.say("vk", "club1", "из будущего", at=datetime(3000, 1, 1, tzinfo=UTC))
+    ordinary = stand.twin.say("vk", "club1", "обычная")
+    stand.crawl()
+    assert stand.posts.get(ordinary).post.text == "обычная"
+    (aside,) = stand.desk.quarantine.list()
+    assert "неправдоподобная дата 3000-01-01" in aside.error
 
 
 def test_a_pinned_post_does_not_hide_the_new_ones(stand: Stand) -> None:
