@@ -22,7 +22,7 @@ from scrapy.crawler import AsyncCrawlerRunner
 from crawlers import discovery, parse
 from crawlers.cursors import Young
 from crawlers.health import Outcome, Trouble, after_visit
-from crawlers.pace import Pace, budget_rows, limits, network_day, token_bucket
+from crawlers.pace import Pace, limits, network_day, token_bucket
 from crawlers.pages.base import Context, NetworkRefusal, Unreadable, next_midnight
 from crawlers.schedule import Budget, Rhythm, attention, backed_off, interval
 from crawlers.spiders.base import BODY_BYTES, TIMEOUT, Errand, NetworkSpider
@@ -190,10 +190,6 @@ class Crawler:
             mended += 1
         return ReplayReport(tried=tried, mended=mended, new=new)
 
-    def budget(self, now: datetime) -> list[dict[str, Any]]:
-        """The day's calls, a row a method of a token: bucket, method, spent, limit (None: none known)."""
-        return budget_rows(self._limits, self.desk.quotas.spent(network_day(now)))
-
     def close(self) -> None:
         """Stop the spiders and the loop. What was not stored yet is read again by the next process."""
         try:
@@ -292,7 +288,9 @@ class Crawler:
         health = after_visit(visit.health, outcome, rhythm, started_at=started_at, now=now, due_at=due_at)
         self.desk.jobs.finish(health, worker=self._worker)
         if outcome.trouble is not None:
-            self._note_trouble(source, outcome.trouble, now)
+            self._note_trouble(
+                source, outcome.trouble, now, is_new=visit.health.reason != outcome.trouble.reason
+            )
 
     def _due_at(self, visit: Visit, outcome: Outcome, rhythm: Rhythm, now: datetime) -> datetime:
         shortest = self._shortest(visit.source)
@@ -335,9 +333,10 @@ class Crawler:
         every = row.every or self._limits[source.network.value].every
         return every or timedelta(seconds=2)
 
-    def _note_trouble(self, source: Source, trouble: Trouble, now: datetime) -> None:
-        extra = {"action": "source_trouble", "source": source.id, "state": trouble.state.value}
-        logger.info("A source could not be read to the end: %s", trouble.reason, extra=extra)
+    def _note_trouble(self, source: Source, trouble: Trouble, now: datetime, *, is_new: bool) -> None:
+        if is_new:
+            extra = {"action": "source_trouble", "source": source.id, "state": trouble.state.value}
+            logger.info("A source could not be read to the end: %s", trouble.reason, extra=extra)
         if trouble.to_disable:
             self.desk.sources.save(replace(source, is_enabled=False), actor=ACTOR, at=now)
 

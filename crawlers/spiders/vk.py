@@ -43,7 +43,7 @@ SMALLEST_WINDOW = timedelta(minutes=1)
 class VkSpider(NetworkSpider):
     network: ClassVar[Network] = Network.VK
     limit: ClassVar[str] = "vk"
-    at_once: ClassVar[int] = 100  # they share the batches of VkCalls
+    at_once: ClassVar[int] = 60  # they share the batches of VkCalls
 
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)

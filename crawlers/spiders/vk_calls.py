@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 VERSION = "5.199"
 BATCH = 25  # calls of one execute
+BATCH_RECORDS = 1_000  # records they may bring together: an answer over 5 MB is refused
 IN_FLIGHT = 6  # requests of one token on the wire; the pace, not the answer, decides when the next one goes
 REPEATS = 3  # of a call that got no whole answer
 PAUSES = (1.0, 5.0, 30.0)  # seconds before them
@@ -44,6 +45,11 @@ class Ask:
     tries: int = 0
     is_single: bool = False  #: the answer of a batch had no room for it: it goes alone
     held: dict[str, NotNow] = field(default_factory=dict)  #: token -> why it does not take this call
+
+    @property
+    def records(self) -> int:
+        """How many records the answer may hold."""
+        return int(self.params.get("count", 1))
 
 
 class VkCalls:
@@ -124,8 +130,11 @@ class VkCalls:
         """Up to a batch of calls that this token may make now, charged to its day."""
         most = 1 if bucket in self._cannot_batch else BATCH
         picked: list[Ask] = []
+        records = 0
         for ask in [ask for ask in self._waiting if bucket not in ask.held]:
-            if len(picked) == most or (picked and (ask.is_single or picked[0].is_single)):
+            records += ask.records
+            is_full = len(picked) == most or records > BATCH_RECORDS
+            if picked and (is_full or ask.is_single or picked[0].is_single):
                 break
             self._waiting.remove(ask)
             if not ask.answer.done():  # else nobody waits any more

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -112,20 +112,3 @@ def stand(twin: Twin, tmp_path: Path) -> Iterator[Stand]:
     stand.close()
     posts.close()
     desk.close()
-
-
-@pytest.fixture
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pauses between repeats of a call are cut to hundredths of a second."""
-    import asyncio
-
-    asleep = asyncio.sleep
-
-    async def nap(seconds: float, *more: Any) -> Any:
-        return await asleep(min(seconds, 0.02), *more)
-
-    monkeypatch.setattr("crawlers.spiders.base.asyncio.sleep", nap)
-    monkeypatch.setattr("crawlers.spiders.vk_calls.PAUSES", (0.02, 0.02, 0.02))
-
-
-Clock = Callable[[], datetime]
