@@ -56,7 +56,7 @@ def _people(visit: Visit) -> None:
                 roles = ", ".join(ROLE_WORDS[role] for role in sorted(person.roles))
                 sector = visit.service.district.sectors.get(person.sector or "", "")
                 ui.html(
-                    f'<div><b>{escape(person.name)}</b> <span class="soft">{escape(person.login)}</span>{off}'
+                    f'<div><b>{escape(person.name)}</b> <span class="soft" lang="en">{escape(person.login)}</span>{off}'
                     f'<div class="small">{roles}{f" · {escape(sector)}" if sector else ""}</div></div>',
                     sanitize=False,
                 ).style("flex:1")

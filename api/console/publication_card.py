@@ -203,13 +203,24 @@ class _Editor:
             )
             self._slot(lock)
             self._choose_pages(lock)
+            self.texts(lock)
+            self._photo(lock)
+
+    @ui.refreshable_method
+    def texts(self, lock: str) -> None:
+        """One field for the pages that share their text, one for each that has its own."""
+        with ui.element("div").classes("fields"):
             for page_id in self.draft.own:
                 if page_id in self.draft.pages and page_id in self.pages:
                     self._own_text(self.pages[page_id], lock)
             sharing = [p for p in self.draft.pages if p not in self.draft.own and p in self.pages]
             if sharing or not self.draft.pages:
                 self._common_text(sharing, lock)
-            self._photo(lock)
+
+    def _redraw(self) -> None:
+        """Texts and previews only: the fields above keep their focus and their open lists."""
+        self.texts.refresh()
+        self.previews.refresh()
 
     def _slot(self, lock: str) -> None:
         with ui.element("div").classes("acts"):
@@ -232,7 +243,7 @@ class _Editor:
 
         def choose() -> None:
             self.draft.pages = list(select.value)
-            self.show.refresh()
+            self._redraw()
 
         select.on_value_change(choose)
 
@@ -262,7 +273,7 @@ class _Editor:
 
     def _split(self, page_id: str) -> None:
         self.draft.own[page_id] = self.draft.text
-        self.show.refresh()
+        self._redraw()
 
     def _own_text(self, page: Page, lock: str) -> None:
         label = f"{NETWORK_WORDS[page.network]}: {page.title}"
@@ -281,7 +292,7 @@ class _Editor:
 
     def _join(self, page_id: str) -> None:
         self.draft.own.pop(page_id, None)
-        self.show.refresh()
+        self._redraw()
 
     def _area(self, label: str, value: str, lock: str, *, kept_as: str) -> ui.textarea:
         area = ui.textarea(label, value=value).props("outlined autogrow" + lock)

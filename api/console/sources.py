@@ -147,7 +147,7 @@ def _row(visit: Visit, source: Source, health: SourceHealth) -> str:
     reason = f'<div class="small">{escape(health.reason)}</div>' if health.reason else ""
     return (
         f'<tr><td><a class="strong" data-row="{escape(source.id, quote=True)}" href="{link(PATH, selected=source.id)}">{escape(source.title)}</a>{official}{off}'
-        f'<div class="small soft">{NETWORK_WORDS[source.network]} · {escape(source.address)}{home}</div></td>'
+        f'<div class="small soft">{NETWORK_WORDS[source.network]} · <span lang="en">{escape(source.address)}</span>{home}</div></td>'
         f'<td><span class="chip {tone}">{SOURCE_STATE_WORDS[health.state]}</span>{reason}</td>'
         f"<td data-name='прочитан'>{moment_html(visit, health.fresh_at, unknown='ни разу')}</td><td data-name='новейший пост'>{moment_html(visit, health.newest_post_at)}</td>"
         f"<td data-name='следующий раз'>{_next_html(visit, source, health)}</td>"
@@ -265,7 +265,7 @@ def _proposal(visit: Visit, proposal: Proposal, refresh: Any) -> None:
         ui.element("div").classes("post").style("display:flex; gap:10px; align-items:center; flex-wrap:wrap")
     ):
         ui.html(
-            f'<div><b>{escape(proposal.title)}</b> <span class="small soft">{NETWORK_WORDS[proposal.network]} · {escape(proposal.address)}</span>'
+            f'<div><b>{escape(proposal.title)}</b> <span class="small soft">{NETWORK_WORDS[proposal.network]} · <span lang="en">{escape(proposal.address)}</span></span>'
             f'<div class="small">{escape(proposal.reason)}</div></div>',
             sanitize=False,
         ).style("flex:1; min-width:220px")
@@ -293,7 +293,7 @@ def _budget(visit: Visit) -> None:
     if not rows:
         return
     body = "".join(
-        f'<tr><td>{escape(_bucket_words(row["bucket"]))}</td><td class="number">{grouped(row["spent"])}</td>'
+        f'<tr><td lang="en">{escape(_bucket_words(row["bucket"]))}</td><td class="number">{grouped(row["spent"])}</td>'
         f'<td class="number">{grouped(row["limit"]) if row["limit"] else "без предела"}</td></tr>'
         for row in rows
     )

@@ -7,31 +7,36 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx2
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from api.practice.scenario import build_places
 from api.practice.setup import PRACTICE_PEOPLE, prepare
 from api.practice.twin import Twin
-from index.desk import open_desk
+from index.desk import Desk, open_desk
+from index.domain.publication import Message, Publication
 from tests.services import free_port, wait_until
 
 START_SECONDS = 60.0  # on a loaded machine; alone it takes a few
+ZONE = ZoneInfo("Europe/Moscow")
+PASSWORDS = {person.login: password for person, password in PRACTICE_PEOPLE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stand:
-    """A running `mcu up` and the networks it watches."""
+    """A running `mcu up`, the networks it watches, and its desk as another process would open it."""
 
     url: str
     twin: Twin
     data: Path
     log: Path
+    desk: Desk
 
 
 @pytest.fixture(scope="session")
@@ -41,14 +46,14 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
         build_places(twin)
         desk = open_desk("sqlite", data)
         prepare(desk, twin, datetime.now(UTC))
-        desk.close()
         port, log = free_port(), data / "mcu.log"
         process = start_up(data, twin, port, log)
         try:
-            yield Stand(url=f"http://127.0.0.1:{port}", twin=twin, data=data, log=log)
+            yield Stand(url=f"http://127.0.0.1:{port}", twin=twin, data=data, log=log, desk=desk)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(20)
+            desk.close()
 
 
 def start_up(data: Path, twin: Twin, port: int, log: Path) -> subprocess.Popen[bytes]:
@@ -74,18 +79,135 @@ def start_up(data: Path, twin: Twin, port: int, log: Path) -> subprocess.Popen[b
     return process
 
 
+def log_in(stand: Stand, page: Page, login: str) -> Page:
+    """As that person of the practice stand, through the form."""
+    page.context.clear_cookies()
+    page.goto(f"{stand.url}/login")
+    page.fill("#login", login)
+    page.fill("#password", PASSWORDS[login])
+    page.click("form.card button")
+    page.wait_for_url(lambda url: "/login" not in url)
+    return page
+
+
 @pytest.fixture
 def enter(stand: Stand, page: Page) -> Callable[[str], Page]:
-    """`enter("incident")`: the page of a person of the practice stand, logged in through the form."""
-    passwords = {person.login: password for person, password in PRACTICE_PEOPLE}
+    """`enter("incident")`: the page of a person of the practice stand, logged in."""
+    return lambda login: log_in(stand, page, login)
 
-    def log_in(login: str) -> Page:
-        page.context.clear_cookies()
-        page.goto(f"{stand.url}/login")
-        page.fill("#login", login)
-        page.fill("#password", passwords[login])
-        page.click("form.card button")
-        page.wait_for_url("**/alerts*")
-        return page
 
-    return log_in
+@pytest.fixture(scope="session")
+def phone(chromium: Browser) -> Iterator[Page]:
+    """A page of a phone's size, in Russian, with a finger for a mouse."""
+    context = chromium.new_context(
+        viewport={"width": 390, "height": 844}, locale="ru-RU", timezone_id=ZONE.key, has_touch=True
+    )
+    yield context.new_page()
+    context.close()
+
+
+HEATING = (
+    "На Заводской в Анопино прорвало трубу отопления, кипяток хлещет на дорогу, рядом дети! Пришлите аварийку",
+    "Анопино, Заводская: прорыв теплотрассы, в домах нет отопления, кипяток на дороге",
+    "У нас на Заводской в Анопино тоже нет тепла, трубу прорвало, дети мёрзнут, когда починят?",
+    "Заводская, Анопино: кипяток бьёт из-под земли, трубу отопления прорвало, осторожно!",
+)
+FIRE = "В Курлово горит дом на Советской, огонь перекинулся на сарай, внутри люди, срочно нужны пожарные!"
+HOSTILE = (
+    '<script>document.title="взломано"</script><img src=x onerror="document.title=\'взломано\'"> '
+    "В Золотково пожар в школе, дети внутри, срочно вызывайте пожарных! <b>жирно</b>"
+)
+GROUP = "club99000004"  # «Анопино | Подслушано» of the practice places
+
+
+def say(stand: Stand, text: str, *, author: str) -> str:
+    """A resident writes in the group, and the crawler is told to look now: a quiet source is visited seldom."""
+    post_id = stand.twin.say("vk", GROUP, text, author=author)
+    health = stand.desk.sources.health(f"vk:{GROUP}")
+    stand.desk.sources.save_health(replace(health, due_at=datetime.now(UTC)))
+    return post_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What residents have written on the twins by now, and when the plan goes out."""
+
+    heating: tuple[str, ...]  #: ids on the twin
+    hostile: str
+
+
+@pytest.fixture(scope="session")
+def said(stand: Stand) -> Said:
+    """Residents write of a burst pipe and a fire; one text is hostile. Returns when all of it is a signal."""
+    heating = tuple(say(stand, text, author=f"resident-{n}") for n, text in enumerate(HEATING))
+    say(stand, FIRE, author="resident-9")
+    hostile = say(stand, HOSTILE, author="resident-10")
+    for place in ("Анопино", "Курлово", "Золотково"):
+        wait_until(lambda place=place: bool(_about(stand, place)), seconds=60, what=f"a signal from {place}")
+    return Said(heating=heating, hostile=hostile)
+
+
+def _about(stand: Stand, place: str) -> list[str]:
+    return [alert.id for alert in stand.desk.alerts.find(places=(place,), limit=100)[0]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A publication that waits for its minute."""
+
+    publication_id: str
+    slot: datetime
+    text: str
+    pages: tuple[tuple[str, str], ...]  #: network and address on the twin
+
+
+@pytest.fixture(scope="session")
+def plan(stand: Stand, chromium: Browser) -> Plan:
+    """Written by one person and approved by another in the browser; goes out about two minutes later."""
+    slot = (datetime.now(ZONE) + timedelta(minutes=2)).replace(second=0, microsecond=0)
+    text = "Завтра в 10:00 приём граждан в здании администрации, кабинет 5."
+    context = chromium.new_context(
+        viewport={"width": 1366, "height": 768}, locale="ru-RU", timezone_id=ZONE.key
+    )
+    page = context.new_page()
+    log_in(stand, page, "publics")
+    page.goto(f"{stand.url}/publication?page=vk:club99000002&day={slot:%Y-%m-%d}")
+    page.get_by_label("Рабочее название (не публикуется)").fill("Приём граждан")
+    page.get_by_label("Время").fill(f"{slot:%H:%M}")
+    page.get_by_label("ВКонтакте: Администрация Гусь-Хрустального района").fill(text)
+    page.get_by_label("Страницы").click()
+    page.get_by_role("option", name="(Telegram)").click()
+    page.keyboard.press("Escape")
+    page.locator("article.look.telegram").wait_for()
+    page.get_by_role("button", name="На согласование").dblclick()  # a nervous hand makes one publication
+    page.wait_for_url("**/publication?id=*")
+    publication_id = page.url.partition("id=")[2]
+    log_in(stand, page, "editor")
+    page.goto(f"{stand.url}/publication?id={publication_id}")
+    page.get_by_role("button", name="Согласовать", exact=True).click()
+    page.get_by_text("ждёт времени").first.wait_for()
+    context.close()
+    pages = (("vk", "club99000002"), ("telegram", "gus_khrustalnyy_rayo_demo"))
+    return Plan(publication_id=publication_id, slot=slot, text=text, pages=pages)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _begun_early(request: pytest.FixtureRequest) -> None:
+    """The plan is made first, so that its minutes pass while the other tests run."""
+    if any("plan" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("plan")
+
+
+def draft(stand: Stand, title: str, *, day: datetime) -> Publication:
+    """A draft on the desk, for tests that begin in the calendar."""
+    wall = day.astimezone(ZONE).strftime("%Y-%m-%dT%H:%M")
+    publication = Publication(
+        id=f"p-{title}",
+        title=title,
+        author="publics",
+        due_at=datetime.fromisoformat(wall).replace(tzinfo=ZONE).astimezone(UTC),
+        wall_time=wall,
+        zone=ZONE.key,
+        variants=(("vk:club99000002", Message(text=title)),),
+    )
+    return stand.desk.publications.save_draft(publication, actor="publics", at=datetime.now(UTC))
