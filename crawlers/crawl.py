@@ -378,7 +378,9 @@ class Crawler:
         """Searches and updates of bots are visited like pages: leased, with health and a cursor."""
         if self._has_own_sources:
             return
-        self.desk.sources.add(own_sources(self._means), actor=ACTOR, at=now)
+        known = {source.id for source in self.desk.sources.list()}
+        new = [source for source in own_sources(self._means) if source.id not in known]
+        self.desk.sources.add(new, actor=ACTOR, at=now)  # one that an officer switched off stays so
         self._has_own_sources = True
 
     def _source(self, source_id: str | None) -> Source | None:

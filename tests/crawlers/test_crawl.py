@@ -436,3 +436,14 @@ def test_a_defect_in_one_visit_is_shown_there_and_nowhere_else(
     assert "KeyError" in stand.health(broken).reason
     assert stand.health(well).state is SourceState.FINE
     assert stand.texts() == {"запись"}
+
+
+def test_searches_and_bots_are_sources_that_an_officer_may_switch_off(stand: Stand) -> None:
+    stand.queries = ("Курлово",)
+    stand.crawl()
+    own = {source.id for source in stand.desk.sources.list()}
+    assert own == {"vk:search", "telegram:updates", "max:updates"}
+    switched_off = replace(stand.desk.sources.get("vk:search"), is_enabled=False)
+    stand.desk.sources.save(switched_off, actor="head", at=stand.clock())
+    stand.another().run_due(stand.clock())
+    assert not stand.desk.sources.get("vk:search").is_enabled
