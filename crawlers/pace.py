@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 AHEAD = timedelta(seconds=0.2)  # of a pace that is reserved by one write
+LONGEST_QUEUE = timedelta(minutes=2)  # a place further on was taken by a machine whose clock is wrong
 FREEZES_KEPT = timedelta(seconds=1)  # a freeze by another process is noticed this late
 
 
@@ -255,6 +256,9 @@ class Pace:
             if not slots:
                 calls = max(int(AHEAD / spacing), 1)
                 first = self.desk.quotas.reserve(bucket, now=now, spacing=spacing * calls)
+                if first - now > LONGEST_QUEUE:
+                    reason = "Очередь вызовов уходит далеко вперёд: часы серверов расходятся?"
+                    raise NotNow(reason, until=now + timedelta(minutes=1))
                 slots.extend(first + spacing * number for number in range(calls))
             return slots.popleft()
 

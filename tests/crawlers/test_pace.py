@@ -188,3 +188,10 @@ def test_the_spending_of_the_day_is_shown_with_its_limit() -> None:
 
 def test_a_host_is_named_without_user_and_path() -> None:
     assert host_of("https://me@site.ru:8080/a/b") == "site.ru:8080"
+
+
+def test_a_machine_whose_clock_runs_ahead_is_noticed(desk: Desk) -> None:
+    desk.quotas.reserve("vk:abc", now=NOON + timedelta(hours=1), spacing=timedelta(seconds=1))
+    limiter = pace(desk, clock=lambda: NOON)
+    with pytest.raises(NotNow, match="часы"):
+        asyncio.run(limiter.turn(CALL, "host"))
