@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -147,8 +148,8 @@ class StoryBook:
     def _of_parent(self, seen: Seen) -> str:
         """A comment goes with its post when that tells of an event; an advertisement under it does not."""
         parent = self._seen.get(seen.parent_id or "")
-        if parent is None or seen.is_ad or parent.is_ad:
-            return _alone(seen.id)
+        if parent is None or seen.is_ad or parent.is_ad or (parent.relevant and not seen.relevant):
+            return _alone(seen.id)  # «всем доброе утро» under a fire is about something else
         group_id = self._group_of[parent.id]
         if self._pins.get(parent.id, "") is None:
             return _alone(seen.id)
@@ -249,9 +250,13 @@ def _alone(post_id: str) -> str:
 
 
 def _linkage(odds: list[float]) -> float:
-    """Mean of the three closest: one lucky neighbour is not enough, a long story does not dilute."""
+    """Mean of the three closest, and a little for every other post that fits.
+
+    One lucky neighbour is not enough, and a long story does not dilute.
+    """
     closest = sorted(odds, reverse=True)[:3]
-    return sum(closest) / len(closest)
+    fitting = sum(each > 0 for each in odds)
+    return sum(closest) / len(closest) + 0.3 * math.log1p(fitting)
 
 
 def _story(story_id: str, members: list[Seen]) -> Story:

@@ -1,7 +1,7 @@
 """Learns the weights of story linking on the labelled corpus: `python -m nlp.linking.fit CORPUS.jsonl …`.
 
-Labels stand in for what the heads say, with the heads' own error rate, so that the weights trust them as far
-as they deserve. Vectors come from the shipped encoder. Parts of the corpus are judged by leaving them out.
+Posts are analysed by the shipped models, so that the weights trust topics, risks and vectors as far as they
+deserve; run it again when the models change. Parts of the corpus are judged by leaving them out.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import argparse
 import json
 import logging
 import math
-import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -23,20 +22,19 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
-from index.domain.analysis import Analysis, Intent, Risk, Severity
+from index.domain.analysis import Analysis
 from index.domain.post import Network, Post, PostKind
-from nlp.district import District, load_district
+from nlp.analyse import Analyser
+from nlp.district import load_district
 from nlp.linking import FEATURES, FOLDER, THREAD, WINDOW, Linker, Seen, Weights, thread_features
 from nlp.models import load_models
 from nlp.stages.duplicates import Duplicates
 from nlp.stages.places import PlaceFinder
-from nlp.stages.text import cleaned_lemmas, read
-from nlp.stages.topics import TopicPicker
 from nlp.stories import StoryBook
 
 logger = logging.getLogger(__name__)
 
-GROUP_ERROR, RISK_ERROR, EXTRA_RISK, SEVERITY_ERROR = 0.18, 0.2, 0.06, 0.25  # of the heads, on held-out parts
+BATCH = 512  # posts
 _PairSet: TypeAlias = set[frozenset[str]]
 BLANK = Weights(
     idf={}, unknown_idf=9.0, encoder="", vector_mean=0.0, vector_spread=1.0,
@@ -47,7 +45,7 @@ BLANK = Weights(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A labelled post as linking will see it."""
+    """A labelled post with what nlp says of it."""
 
     part: str
     post: Post
@@ -57,49 +55,24 @@ class Line:
     seen: Seen | None = None
 
 
-def read_corpus(paths: Iterable[Path], district: District, encode: Any) -> list[Line]:
-    """Labelled lines with simulated analyses, oldest first within a part."""
+def read_corpus(paths: Iterable[Path], analyser: Analyser) -> list[Line]:
+    """Labelled lines with their analyses, oldest first within a part."""
     rows = [json.loads(row) for path in paths for row in path.read_text(encoding="utf-8").splitlines()]
-    finder, chance = PlaceFinder(district), random.Random(7)  # noqa: S311 # errors to order, not secrets
-    groups, picker = [group.name for group in district.topics], TopicPicker(district)
-    vectors = encode([f"{row['source']}. {row['text']}" for row in rows])
+    finder = PlaceFinder(analyser.district)
+    posts = {row["id"]: _post(row) for row in rows}
     lines = []
-    for row, vector in zip(rows, vectors, strict=True):
-        reading = read(row["text"])
-        places = finder.find(reading, row["text"], source=row["source"])
-        risks = [Risk(risk) for risk in row["risks"] if chance.random() > RISK_ERROR]
-        if chance.random() < EXTRA_RISK:
-            risks.append(chance.choice(list(Risk)))
-        error = chance.choice((-1, 1)) if chance.random() < SEVERITY_ERROR else 0
-        group = row["topic_group"] if chance.random() > GROUP_ERROR else chance.choice(groups)
-        intent = Intent(row["intent"])
-        if intent is not Intent.AD and chance.random() < GROUP_ERROR:
-            intent = chance.choice([each for each in Intent if each is not Intent.AD])
-        analysis = Analysis(
-            model="labels",
-            analysed_at=datetime(2026, 11, 24, tzinfo=UTC),
-            lemmas=cleaned_lemmas(reading.text, district.name_lemmas),
-            relevance=0.95 if row["relevant"] else 0.05,
-            relevant=row["relevant"],
-            places=places.names,
-            address=places.address,
-            intent=intent,
-            topic_group=group,
-            topic=picker.pick(group, reading.text) if group else None,
-            risks=tuple(dict.fromkeys(risks)),
-            severity=Severity(min(3, max(0, row["severity"] + error))),
-            vector=() if vector is None else tuple(np.asarray(vector).tolist()),
-        )
-        lines.append(
-            Line(
-                part=row["id"].partition("-")[0],
-                post=_post(row),
-                analysis=analysis,
-                home=finder.home_of(row["source"]),
-                story=row["story"],
-            )
-        )
+    for at in range(0, len(rows), BATCH):
+        batch = rows[at : at + BATCH]
+        analyses = analyser.analyse([posts[row["id"]] for row in batch], posts, at=datetime.now(UTC))
+        lines += [
+            _line(row, posts[row["id"]], told, finder) for row, told in zip(batch, analyses, strict=True)
+        ]
     return sorted(lines, key=lambda line: (line.part, line.post.published_at, line.post.id))
+
+
+def _line(row: dict[str, Any], post: Post, analysis: Analysis, finder: PlaceFinder) -> Line:
+    part, home = row["id"].partition("-")[0], finder.home_of(row["source"])
+    return Line(part=part, post=post, analysis=analysis, home=home, story=row["story"])
 
 
 def fit(lines: Sequence[Line], encoder: str) -> Weights:
@@ -241,7 +214,7 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     models = load_models()
-    lines = read_corpus(options.corpus, load_district(), models.encoder.encode)
+    lines = read_corpus(options.corpus, Analyser(models, load_district()))
     held = set(options.held_out.split(","))
     rest = [line for line in lines if line.part not in held]
     weights = tune(fit(rest, models.encoder.name), rest)
