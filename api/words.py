@@ -19,10 +19,10 @@ from nlp.rules import RuleMode
 
 __all__ = [
     "ALERT_KIND_WORDS", "ALERT_STATE_WORDS", "ATTACHMENT_WORDS", "AUDIT_WORDS", "DELIVERY_STATE_WORDS",
-    "INCIDENT_STATE_WORDS", "INCIDENT_TYPE_WORDS", "INTENT_WORDS", "KIND_WORDS", "NETWORK_WORDS", "OUTCOME_WORDS",
-    "PAGE_MODE_WORDS", "POST_STATE_WORDS", "PUBLICATION_STATE_WORDS", "REGIME_WORDS", "REPLY_STATE_WORDS",
-    "RISK_WORDS", "ROLE_WORDS", "RULE_MODE_WORDS", "SENTIMENT_WORDS", "SEVERITY_WORDS", "SOURCE_STATE_WORDS",
-    "STAGE_WORDS", "SUBJECT_WORDS",
+    "INCIDENT_STATE_WORDS", "INCIDENT_TYPE_WORDS", "INTENT_WORDS", "KIND_WORDS", "NETWORK_WORDS",
+    "OUTCOME_WORDS", "PAGE_MODE_WORDS", "POST_STATE_WORDS", "PUBLICATION_STATE_WORDS", "REGIME_WORDS",
+    "REPLY_STATE_WORDS", "RISK_WORDS", "ROLE_WORDS", "RULE_MODE_WORDS", "SENTIMENT_WORDS", "SEVERITY_WORDS",
+    "SOURCE_STATE_WORDS", "STAGE_WORDS", "SUBJECT_WORDS",
 ]  # fmt: skip
 
 RISK_WORDS = {
@@ -150,6 +150,7 @@ AUDIT_WORDS = {
     "alert_reopened": "сигнал возвращён",
     "alert_snoozed": "сигнал отложен",
     "alert_woken": "отложенный сигнал снова открыт",
+    "analysis_corrected": "разбор поправлен",
     "delivery_cancelled": "отправка отменена",
     "delivery_claimed": "отправка взята в работу",
     "delivery_failed": "сеть отказала",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -300,14 +301,14 @@ def until_menu(visit: Visit, act: Callable[[datetime], None]) -> None:
     }
     with ui.menu():
         for number, (moment, words) in enumerate(moments.items(), start=1):
-            _item(number, f"{words}: {when(moment, now, zone)}", lambda moment=moment: act(moment))
+            _item(number, f"{words}: {when(moment, now, zone)}", partial(act, moment))
 
 
 def reason_menu(act: Callable[[str], None]) -> None:
     """The menu of «Отклонить»: usual reasons under digits, or own words."""
     with ui.menu():
         for number, reason in enumerate(REASONS, start=1):
-            _item(number, reason, lambda reason=reason: act(reason))
+            _item(number, reason, partial(act, reason))
         ui.separator()
         _item(len(REASONS) + 1, "Другая причина…", lambda: _ask_reason(act))
 

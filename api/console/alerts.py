@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -242,13 +243,9 @@ class _View:
     def show_undo(self, alert_ids: list[str], words: str) -> None:
         def undo() -> None:
             alerts = self.visit.service.desk.alerts
+            who, at = self.visit.person.login, self.visit.service.now()
             for alert_id in alert_ids:
-                told(
-                    lambda alert_id=alert_id: alerts.reopen(
-                        alert_id, actor=self.visit.person.login, at=self.visit.service.now(),
-                        version=alerts.get(alert_id).version,
-                    )
-                )  # fmt: skip
+                told(partial(alerts.reopen, alert_id, actor=who, at=at, version=alerts.get(alert_id).version))
             self.undo_bar.clear()
             self.rows.refresh()
             self.select(alert_ids[0])
@@ -293,13 +290,10 @@ class _View:
     def _each_picked(self, act: Callable[..., Any], value: Any, *, words: str) -> None:
         """Each by its own version: what somebody else has changed meanwhile stays, and is named."""
         done = []
+        who, at = self.visit.person.login, self.visit.service.now()
         for alert_id in self.picked():
-            result = told(
-                lambda alert_id=alert_id: act(
-                    alert_id, value, actor=self.visit.person.login, at=self.visit.service.now(),
-                    version=self.shown[alert_id].version,
-                )
-            )  # fmt: skip
+            version = self.shown[alert_id].version
+            result = told(partial(act, alert_id, value, actor=who, at=at, version=version))
             if result is not None:
                 done.append(alert_id)
                 self.drop(alert_id)

@@ -9,6 +9,7 @@ from typing import Any
 from nicegui import ui
 
 from api.console.button import Button
+from api.console.correction import show_correction
 from api.console.filters import PERIODS, choice, folded, members, named, options, search_box, switch
 from api.console.frame import Visit, empty, frame, guarded, link, told
 from api.console.parts import marked_html, moment_html, parts_table, post_card
@@ -250,6 +251,7 @@ def _about(visit: Visit, post_id: str) -> None:
         ui.label(f"Разбор: {analysis.model}").classes("small soft")
     else:
         ui.label(record.error or "Ещё не разобрано.").classes("soft")
+    show_correction(visit, record)
     if post.counters.views is not None:
         ui.label(f"Просмотры: {post.counters.views}").classes("small")
     for version in visit.service.posts.versions(post_id):

@@ -63,7 +63,12 @@ class Visit:
 
 
 def guarded(
-    service: Service, path: str, title: str, build: Callable[..., None], *, right: Right = Right.READ
+    service: Service,
+    path: str,
+    title: str,
+    build: Callable[..., Response | None],
+    *,
+    right: Right = Right.READ,
 ) -> None:
     """Register `build(visit, **query parameters)` as a page for people who may; others are sent to log in.
 

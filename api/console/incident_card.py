@@ -83,7 +83,7 @@ class _Card:
     @ui.refreshable_method
     def show(self) -> None:
         incident = self.incident
-        replies = Replies(self.visit, incident, self.show.refresh)
+        replies = Replies(self.visit, incident, lambda: self.show.refresh())
         self.is_writing = replies.is_writing
         self.drawn = self._state()
         self.news.clear()
@@ -295,20 +295,21 @@ class _Card:
             choices: dict[str, str],
             value: str | None,
             kind: Callable[[str], Any] = str,
+            *,
+            is_required: bool = False,
         ) -> None:
-            shown = {"": "—"} | choices
+            shown = choices if is_required else {"": "—"} | choices
             select = ui.select(
                 shown, label=label, value=value if value in shown else "", with_input=len(choices) > 12
             )
-            select.props("outlined dense" + ("" if may else " readonly")).style(
-                "width:100%; margin-bottom:6px"
-            )
+            select.props("outlined dense" + ("" if may else " readonly")).style("margin-bottom:6px")
+
+            def change() -> None:
+                facts: dict[str, Any] = {name: kind(select.value) if select.value else None}
+                self._act(self.incidents.edit, **facts)
+
             if may:
-                select.on_value_change(
-                    lambda event: self._act(
-                        self.incidents.edit, **{name: kind(event.value) if event.value else None}
-                    )
-                )
+                select.on_value_change(change)
 
         def severity_of(value: str) -> Severity:
             return Severity(int(value))
@@ -319,6 +320,7 @@ class _Card:
             {str(int(s)): w for s, w in SEVERITY_WORDS.items()},
             str(int(incident.severity)),
             severity_of,
+            is_required=True,
         )
         field(
             "type",
@@ -327,7 +329,14 @@ class _Card:
             incident.type,
             IncidentType,
         )
-        field("regime", "Порядок", {r.value: w for r, w in REGIME_WORDS.items()}, incident.regime, Regime)
+        field(
+            "regime",
+            "Порядок",
+            {r.value: w for r, w in REGIME_WORDS.items()},
+            incident.regime,
+            Regime,
+            is_required=True,
+        )
         field("topic_group", "Группа тем", {g.name: g.name for g in district.topics}, incident.topic_group)
         field(
             "topic",

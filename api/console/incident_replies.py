@@ -34,7 +34,7 @@ TONES = {ReplyState.PUBLISHED: "good", ReplyState.FAILED: "bad", ReplyState.ON_R
 class Replies:
     """`changed` draws the card again."""
 
-    def __init__(self, visit: Visit, incident: Incident, changed: Callable[[], None]) -> None:
+    def __init__(self, visit: Visit, incident: Incident, changed: Callable[[], Any]) -> None:
         self.visit = visit
         self.incident = incident
         self.changed = changed

@@ -13,7 +13,7 @@ from api.console.button import Button
 from api.console.filters import choice, options, switch
 from api.console.frame import Visit, empty, frame, guarded, link, told
 from api.console.parts import moment_html, spark
-from api.console.russian import POSTS, SHORT_WEEKDAYS, SOURCES, ahead, exact, grouped, plural
+from api.console.russian import POSTS, SHORT_WEEKDAYS, SOURCES, ahead, exact, grouped, number, plural
 from api.service import Service
 from api.words import NETWORK_WORDS, SOURCE_STATE_WORDS
 from crawlers.pace import budget_rows, limits, network_day
@@ -191,8 +191,8 @@ def _rhythm_html(rhythm: Rhythm, visit: Visit) -> str:
     rates = [rhythm.rate(monday + timedelta(hours=hour)) for hour in range(168)]
     top = max(rates) or 1.0
     lines = []
-    for number, name in enumerate(SHORT_WEEKDAYS):
-        day = [round(rate / top * 100) for rate in rates[number * 24 : number * 24 + 24]]
+    for weekday, name in enumerate(SHORT_WEEKDAYS):
+        day = [round(rate / top * 100) for rate in rates[weekday * 24 : weekday * 24 + 24]]
         lines.append(
             f'<tr><td class="small soft">{name}</td><td style="font-family:monospace; letter-spacing:1px">{spark([*day, 100])[:-1]}</td></tr>'
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -105,7 +106,7 @@ class StoryTools:
     def take_out(self) -> None:
         who, at = self.visit.person.login, self.visit.service.now()
         for post_id in sorted(self.marked):
-            told(lambda post_id=post_id: self.desk.stories.pin(post_id, None, actor=who, at=at))
+            told(partial(self.desk.stories.pin, post_id, None, actor=who, at=at))
         ui.notify("Убрано из сюжета", type="positive", position="top")
         self.changed()
 

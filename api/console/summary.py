@@ -60,7 +60,7 @@ def build(visit: Visit, days: int = 1, place: str = "", topic: str = "") -> None
 
     async def count() -> None:
         """Counted beside the event loop: over a month of posts it takes a while."""
-        facts = await run.io_bound(_counted, visit.service, Door(**state))
+        facts = await run.io_bound(_counted, visit.service, Door(days=int(chosen), place=place, topic=topic))
         if facts is None:  # the server is being stopped
             return
         sheet.clear()

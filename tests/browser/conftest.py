@@ -107,7 +107,7 @@ def phone(chromium: Browser) -> Iterator[Page]:
 
 
 HEATING = (
-    "На Заводской в Анопино прорвало трубу отопления, кипяток хлещет на дорогу, рядом дети! Пришлите аварийку",
+    "На Заводской в Анопино прорвало трубу отопления, кипяток хлещет на дорогу, дети рядом! Где аварийка?",
     "Анопино, Заводская: прорыв теплотрассы, в домах нет отопления, кипяток на дороге",
     "У нас на Заводской в Анопино тоже нет тепла, трубу прорвало, дети мёрзнут, когда починят?",
     "Заводская, Анопино: кипяток бьёт из-под земли, трубу отопления прорвало, осторожно!",
@@ -121,7 +121,7 @@ GROUP = "club99000004"  # «Анопино | Подслушано» of the pract
 
 
 def say(stand: Stand, text: str, *, author: str) -> str:
-    """A resident writes in the group, and the crawler is told to look now: a quiet source is visited seldom."""
+    """A resident writes in the group, and the crawler is told to look now: a quiet source is read seldom."""
     post_id = stand.twin.say("vk", GROUP, text, author=author)
     health = stand.desk.sources.health(f"vk:{GROUP}")
     stand.desk.sources.save_health(replace(health, due_at=datetime.now(UTC)))

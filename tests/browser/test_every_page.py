@@ -26,8 +26,9 @@ LATIN = {
 }  # fmt: skip
 #: What people wrote and addresses of networks are not the interface.
 INTERFACE = """() => {
-    const skipped = ['script', 'style', 'svg title', '[lang=en]', '.post .text', '.line .title', '.head', '.look',
-        '.q-chip', '.calendar td:first-child a', 'option', 'input', 'textarea', 'details', '.inset a', '#kept'];
+    const skipped = ['script', 'style', 'svg title', '[lang=en]', '.post .text', '.line .title', '.head',
+        '.look', '.q-chip', '.calendar td:first-child a', 'option', 'input', 'textarea', 'details',
+        '.inset a', '#kept'];
     const body = document.body.cloneNode(true);
     body.querySelectorAll(skipped.join(', ')).forEach((element) => element.remove());
     const named = [...document.querySelectorAll('main [aria-label], main [placeholder], nav [aria-label]')]
@@ -125,7 +126,8 @@ CONTRAST = """() => {
         if (!speaks || !element.getClientRects().length || element.closest('kbd, svg, .line.done')) continue;
         const [a, b] = [light(rgb(getComputedStyle(element).color)), light(ground(element))];
         const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-        if (ratio < 4.5) weak.add(`${ratio.toFixed(1)} ${element.className} ${element.textContent.slice(0, 30)}`);
+        const words = element.textContent.slice(0, 30);
+        if (ratio < 4.5) weak.add(`${ratio.toFixed(1)} ${element.className} ${words}`);
     }
     return [...weak];
 }"""
