@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 AHEAD = timedelta(seconds=0.2)  # of a pace that is reserved by one write
 LONGEST_QUEUE = timedelta(minutes=2)  # a place further on was taken by a machine whose clock is wrong
+LEAD = timedelta(seconds=0.02)  # the desk takes this long to answer: a slot of now would be late at once
+LATE = 0.025  # of the period: a call that wakes up later than this takes another slot
+SLOTS_MISSED = 4  # then it goes all the same
 FREEZES_KEPT = timedelta(seconds=1)  # a freeze by another process is noticed this late
 
 
@@ -187,8 +190,14 @@ class Pace:
     async def turn(self, call: Call, host: str) -> None:
         """Return when the call may go, charged to its budget. Raises NotNow, Unavailable (desk)."""
         self.breaker(Network(call.bucket.partition(":")[0]), host).check(self.clock(), host)
-        if (at := await asyncio.to_thread(self._reserve, call)) is not None:
+        at = await asyncio.to_thread(self._reserve, call)
+        for _ in range(SLOTS_MISSED):
+            if at is None:
+                return
             await asyncio.sleep(max((at - self.clock()).total_seconds(), 0))
+            if self.clock() - at <= self.limit_of(call).period * LATE:
+                return  # else this machine is busy: a call that leaves late would crowd another process's
+            at = await asyncio.to_thread(self._slot, call.bucket, self._spacing(call))
 
     def breaker(self, network: Network, host: str) -> Breaker:
         """Of a host; networks that share one (a proxy, the practice stand) fail apart."""
@@ -240,11 +249,12 @@ class Pace:
         """The moment the call may go; None: its token has no pace."""
         self.check(call.bucket, call.method)
         self.charge(call.bucket, call.method)
-        limit = self.limit_of(call)
-        if limit.calls is None:
+        if self.limit_of(call).calls is None:
             return None
-        spacing = max(limit.spacing, self.host_delays.get(call.bucket, timedelta(0)))
-        return self._slot(call.bucket, spacing)
+        return self._slot(call.bucket, self._spacing(call))
+
+    def _spacing(self, call: Call) -> timedelta:
+        return max(self.limit_of(call).spacing, self.host_delays.get(call.bucket, timedelta(0)))
 
     def _slot(self, bucket: str, spacing: timedelta) -> datetime:
         """The next moment for a call of this bucket. A fast pace is reserved by fifths of a second: one
@@ -255,7 +265,8 @@ class Pace:
                 slots.popleft()
             if not slots:
                 calls = max(int(AHEAD / spacing), 1)
-                first = self.desk.quotas.reserve(bucket, now=now, spacing=spacing * calls)
+                soon = now + min(LEAD, spacing)
+                first = self.desk.quotas.reserve(bucket, now=soon, spacing=spacing * calls)
                 if first - now > LONGEST_QUEUE:
                     reason = "Очередь вызовов уходит далеко вперёд: часы серверов расходятся?"
                     raise NotNow(reason, until=now + timedelta(minutes=1))
