@@ -11,11 +11,10 @@ from api.practice.scenario import build_places
 from api.practice.setup import PRACTICE_PEOPLE, picture, practice_sources, prepare
 from api.practice.twin import Twin
 from index.desk import Desk, open_desk
-from index.domain.page import PageMode
+from index.domain.page import PageMode, page_address
 from index.domain.person import Role
 from index.domain.post import Network
 from index.domain.publication import PublicationState
-from publisher.channels.base import page_address
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
