@@ -1,4 +1,4 @@
-"""Runs every benchmark of this folder and writes docs/performance.md; `python -m tests.load index` runs one."""
+"""Runs every benchmark of this folder and writes docs/performance.md; a name after it runs only that one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole process: how soon `mcu up --practice` answers, how much memory it holds, how fresh the screen is."""
+"""The whole process: how soon `mcu up` answers, how much memory it holds, how fresh the screen is."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def run() -> list[tuple[str, str, str]]:
 def _start(data: Path, twin: Twin, port: int) -> subprocess.Popen[bytes]:
     settings = {f"MCU_{name.upper()}": str(value) for name, value in twin.settings().items()}
     clean = {name: value for name, value in os.environ.items() if not name.startswith("MCU_")}
-    return subprocess.Popen(  # noqa: S603
+    return subprocess.Popen(
         [sys.executable, "-m", "api.cli", "up", "--port", str(port)],
         env={**clean, **settings, "MCU_DATA": str(data)},
         stdout=subprocess.DEVNULL,
