@@ -122,7 +122,12 @@ def test_any_address_is_kept_or_refused(network: Network, address: str) -> None:
         assert normal_address(network, address)
 
 
-def test_the_check_names_each_broken_source_and_stores_nothing(stand: Stand) -> None:
+def test_the_check_names_each_broken_source_and_stores_nothing(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_rest(seconds: float) -> None: ...
+
+    monkeypatch.setattr("crawlers.pace.rest", no_rest)
     stand.twin.say("vk", "club1", "запись")
     good = stand.watch("vk", "club1")
     gone = stand.watch("vk", "nobody_has_this_name")
