@@ -170,5 +170,5 @@ def simulated_waits(sources: int, *, visits_per_second: float, hours: int) -> li
 
 
 def test_three_hundred_walls_are_fresh_within_a_minute_at_the_pace_of_one_token() -> None:
-    waits = simulated_waits(300, visits_per_second=3 * 12, hours=2)
+    waits = simulated_waits(300, visits_per_second=3 * 12, hours=1)
     assert waits[int(len(waits) * 0.95)] < 60
