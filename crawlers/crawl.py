@@ -11,7 +11,6 @@ import time
 import uuid
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as StillRunning
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -52,6 +51,7 @@ TOKEN_RESERVE = 0.9  # of a day's budget goes to walls by schedule; the rest is 
 LESSON = timedelta(minutes=10)  # quiet hours are written into the rhythm this often
 HOT_KEPT = timedelta(seconds=30)  # before open alerts are looked up again
 HOT_ALERTS = 50  # the gravest
+GOODBYE = 3.0  # seconds a visit has to finish when the crawler is closed
 CLAIM_PAUSE = 0.5  # seconds between two looks for what has become due
 BATCHED = 12  # VK calls that one request carries on average
 
@@ -192,16 +192,16 @@ class Crawler:
 
     def close(self) -> None:
         """Stop the spiders and the loop. What was not stored yet is read again by the next process."""
-        try:
-            for lane in self._lanes.values():
-                self._loop.submit(lane.close()).result(timeout=10)
-        except StillRunning:
-            logger.warning("A spider did not stop in time", extra={"action": "lane_not_closed"})
+        if self._loop.is_running:
+            self._loop.submit(self._close_lanes()).result()
         self._loop.close()
         try:
             self._means.pace.flush()
         except Unavailable:
             logger.warning("The last calls were not counted", extra={"action": "calls_not_counted"})
+
+    async def _close_lanes(self) -> None:
+        await asyncio.gather(*(lane.close() for lane in self._lanes.values()))
 
     def __enter__(self) -> Crawler:
         return self
@@ -461,6 +461,10 @@ class Loop:
             self._thread.start()
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
+    @property
+    def is_running(self) -> bool:
+        return self._loop is not None
+
     def _run(self) -> None:
         assert self._loop is not None  # noqa: S101 - made by submit
         asyncio.set_event_loop(self._loop)
@@ -469,12 +473,21 @@ class Loop:
     def close(self) -> None:
         if self._loop is None or self._thread is None:
             return
+        self.submit(_cancelled_others()).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=10)
         if not self._thread.is_alive():
             self._loop.run_until_complete(self._loop.shutdown_default_executor())
             self._loop.close()
         self._loop = self._thread = None
+
+
+async def _cancelled_others() -> None:
+    """End every other task of this loop."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Lane:
@@ -514,9 +527,10 @@ class Lane:
         return self._inbox, self._crawl
 
     async def close(self) -> None:
+        """Let it finish what it attends to, for a moment; what it has not stored is read again."""
         if self._inbox is not None and self._crawl is not None and not self._crawl.done():
             await self._inbox.put(None)
-            await asyncio.wait({self._crawl}, timeout=8)
+            await asyncio.wait({self._crawl}, timeout=GOODBYE)
 
 
 def scrapy_settings(spider: type[NetworkSpider], settings: Settings) -> dict[str, Any]:

@@ -447,3 +447,15 @@ def test_searches_and_bots_are_sources_that_an_officer_may_switch_off(stand: Sta
     stand.desk.sources.save(switched_off, actor="head", at=stand.clock())
     stand.another().run_due(stand.clock())
     assert not stand.desk.sources.get("vk:search").is_enabled
+
+
+def test_a_crawler_closed_in_the_middle_of_a_visit_gives_its_source_back(stand: Stand) -> None:
+    source = stand.watch("vk", "club1")
+    stand.twin.say("vk", "club1", "запись")
+    stand.twin.fail("vk", "*", "timeout", times=1, seconds=20)
+    crawler = stand.another()
+    assert crawler.run_due(stand.clock(), only=[source], patience=timedelta(seconds=0.3)).running == 1
+    started = time.monotonic()
+    crawler.close()
+    assert time.monotonic() - started < 9
+    assert stand.another().run_due(stand.clock(), only=[source]).new == 1

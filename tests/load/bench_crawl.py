@@ -97,7 +97,7 @@ def keep_talking(twin: Twin, crawling: Crawler, addresses: list[str]) -> dict[st
     chance, said = random.Random(7), {}
     stop = time.monotonic() + SECONDS
     while (left := stop - time.monotonic()) > 0:
-        if left > 8:  # the last ones have time to be found
+        if left > SECONDS / 3:  # the last ones have time to be found
             for _ in range(4):
                 said[twin.say("vk", chance.choice(addresses), f"новость {len(said)}")] = datetime.now(UTC)
         crawling.run_due(datetime.now(UTC), patience=timedelta(seconds=0.5))
