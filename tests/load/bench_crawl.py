@@ -112,18 +112,21 @@ import psutil
 from tests.load.bench_crawl import crawler
 from index.desk import open_desk
 from index.posts import open_posts
+from index.posts.query import Query
 folder, overrides = Path(sys.argv[1]), json.loads(sys.argv[2])
 desk, posts = open_desk("sqlite", folder), open_posts("sqlite", folder)
-report, sizes, new = None, [], 0
+report, sizes, before = None, [], posts.count(Query(with_deleted=True))
 with crawler(desk, posts, overrides) as crawling:
     started = time.monotonic()
     while report is None or report.visited or report.running:
         report = crawling.run_due(datetime.now(UTC), patience=timedelta(seconds=2))
-        new += report.new
         sizes.append(psutil.Process().memory_info().rss / 1e6)
         if all(health.fresh_at for health in desk.sources.healths().values()):
             break
-print(json.dumps({"seconds": time.monotonic() - started, "new": new, "sizes": sizes}))
+    seconds = time.monotonic() - started
+posts.refresh()
+new = posts.count(Query(with_deleted=True)) - before
+print(json.dumps({"seconds": seconds, "new": new, "sizes": sizes}))
 """
 
 
