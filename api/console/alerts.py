@@ -61,7 +61,7 @@ def build(
     selected: str = "",
 ) -> None:
     chosen = {"state": state, "risk": risk, "place": place, "mine": mine, "late": late}
-    view = _View(visit=visit, state=chosen)
+    view = _View(visit=visit, state=chosen, selected=selected)
     with frame(visit, "Сигналы", here=PATH) as bar:
         with bar:
             view.filters()
@@ -73,7 +73,7 @@ def build(
                 view.news = ui.element("div").props('aria-live="polite"')
                 view.rows()
             with ui.element("section").classes("pane").props('aria-label="Сигнал" tabindex=-1'):
-                view.pane(selected or view.first())
+                view.pane(view.selected)
         ui.timer(POLL_SECONDS, view.look_for_news)
 
 
@@ -85,10 +85,10 @@ class _View:
     undo_bar: ui.element
     picked_bar: ui.element
 
-    def __init__(self, *, visit: Visit, state: dict[str, Any]) -> None:
+    def __init__(self, *, visit: Visit, state: dict[str, Any], selected: str) -> None:
         self.visit = visit
         self.state = state
-        self.selected = ""
+        self.selected = selected
         self.shown: dict[str, Alert] = {}  # as they stood when the row was drawn
         self.elements: dict[str, ui.element] = {}
         self.boxes: dict[str, ui.checkbox] = {}
@@ -136,6 +136,7 @@ class _View:
         alerts = self.find()
         self.shown = {alert.id: alert for alert in alerts}
         self.elements, self.boxes = {}, {}
+        self.selected = self.selected or self.first()
         if not alerts:
             empty(
                 "Новых сигналов нет" if self.state["state"] == "open" else "Здесь пусто",
@@ -212,8 +213,7 @@ class _View:
         self.news.clear()
         self.rows.refresh()
         self.show_picked()
-        if not self.selected and self.shown:
-            self.select(self.first())
+        self.select(self.selected)
 
     def changed(self, alert_id: str) -> None:
         """After a decision that stays on the alert: its row says so, the others stand where they are."""

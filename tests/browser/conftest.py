@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -96,59 +97,70 @@ def enter(stand: Stand, page: Page) -> Callable[[str], Page]:
     return lambda login: log_in(stand, page, login)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screens:
+    """Pages that stay open over tests, so that scripts and styles are loaded once."""
+
+    pages: Mapping[str, Page]
+    errors: list[str]  #: of the browser's console, of all of them
+
+
 @pytest.fixture(scope="session")
-def phone(chromium: Browser) -> Iterator[Page]:
-    """A page of a phone's size, in Russian, with a finger for a mouse."""
-    context = chromium.new_context(
-        viewport={"width": 390, "height": 844}, locale="ru-RU", timezone_id=ZONE.key, has_touch=True
-    )
-    yield context.new_page()
-    context.close()
+def screens(chromium: Browser) -> Iterator[Screens]:
+    """An officer's screen and a phone, in Russian."""
+    sizes = {"wide": {"width": 1366, "height": 768}, "phone": {"width": 390, "height": 844}}
+    contexts = {
+        name: chromium.new_context(viewport=size, locale="ru-RU", timezone_id=ZONE.key)
+        for name, size in sizes.items()
+    }
+    found = Screens(pages={name: context.new_page() for name, context in contexts.items()}, errors=[])
+    for page in found.pages.values():
+        page.on("pageerror", lambda error: found.errors.append(str(error)))
+        page.on(
+            "console", lambda message: found.errors.append(message.text) if message.type == "error" else None
+        )
+    yield found
+    for context in contexts.values():
+        context.close()
 
 
+#: VK groups of the practice places, one a matter: what is near in words, time and source becomes one story.
+ANOPINO, KURLOVO = "club99000004", "club99000030"
+URSHEL, VELIKODVORYE = "club99000036", "club99000007"
 HEATING = (
     "На Заводской в Анопино прорвало трубу отопления, кипяток хлещет на дорогу, дети рядом! Где аварийка?",
     "Анопино, Заводская: прорыв теплотрассы, в домах нет отопления, кипяток на дороге",
     "У нас на Заводской в Анопино тоже нет тепла, трубу прорвало, дети мёрзнут, когда починят?",
-    "Заводская, Анопино: кипяток бьёт из-под земли, трубу отопления прорвало, осторожно!",
+    '<script>document.title="взломано"</script><img src=x onerror="document.title=\'взломано\'"> '
+    "Заводская, Анопино: кипяток бьёт из-под земли, трубу отопления прорвало! <b>жирно</b>",
 )
 FIRE = "В Курлово горит дом на Советской, огонь перекинулся на сарай, внутри люди, срочно нужны пожарные!"
-HOSTILE = (
-    '<script>document.title="взломано"</script><img src=x onerror="document.title=\'взломано\'"> '
-    "В Золотково пожар в школе, дети внутри, срочно вызывайте пожарных! <b>жирно</b>"
-)
-GROUP = "club99000004"  # «Анопино | Подслушано» of the practice places
 
 
-def say(stand: Stand, text: str, *, author: str) -> str:
-    """A resident writes in the group, and the crawler is told to look now: a quiet source is read seldom."""
-    post_id = stand.twin.say("vk", GROUP, text, author=author)
-    health = stand.desk.sources.health(f"vk:{GROUP}")
-    stand.desk.sources.save_health(replace(health, due_at=datetime.now(UTC)))
-    return post_id
+def say(stand: Stand, group: str, text: str, *, author: str) -> str:
+    """A resident writes in a group of VK; the id on the twin."""
+    return stand.twin.say("vk", group, text, author=author)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What residents have written on the twins by now, and when the plan goes out."""
-
-    heating: tuple[str, ...]  #: ids on the twin
-    hostile: str
+def wait_for_signal(stand: Stand, place: str, group: str) -> None:
+    """Until a signal of that place stands. The crawler is asked to look again: it visits a quiet group seldom."""
+    for _ in range(90):
+        if stand.desk.alerts.find(places=(place,), limit=1)[0]:
+            return
+        health = stand.desk.sources.health(f"vk:{group}")
+        stand.desk.sources.save_health(replace(health, due_at=datetime.now(UTC)))
+        time.sleep(1)
+    raise TimeoutError(f"a signal from {place} is not there after 90 s")
 
 
 @pytest.fixture(scope="session")
-def said(stand: Stand) -> Said:
-    """Residents write of a burst pipe and a fire; one text is hostile. Returns when all of it is a signal."""
-    heating = tuple(say(stand, text, author=f"resident-{n}") for n, text in enumerate(HEATING))
-    say(stand, FIRE, author="resident-9")
-    hostile = say(stand, HOSTILE, author="resident-10")
-    for place in ("Анопино", "Курлово", "Золотково"):
-        wait_until(lambda place=place: bool(_about(stand, place)), seconds=60, what=f"a signal from {place}")
-    return Said(heating=heating, hostile=hostile)
-
-
-def _about(stand: Stand, place: str) -> list[str]:
-    return [alert.id for alert in stand.desk.alerts.find(places=(place,), limit=100)[0]]
+def said(stand: Stand) -> None:
+    """Residents write of a burst pipe, one of them hostile markup, and of a fire; both are signals by now."""
+    for number, text in enumerate(HEATING):
+        say(stand, ANOPINO, text, author=f"resident-{number}")
+    say(stand, KURLOVO, FIRE, author="resident-9")
+    wait_for_signal(stand, "Анопино", ANOPINO)
+    wait_for_signal(stand, "Курлово", KURLOVO)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

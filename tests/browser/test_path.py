@@ -8,27 +8,25 @@ from datetime import datetime, timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import GROUP, ZONE, Plan, Stand, say
+from tests.browser.conftest import URSHEL, ZONE, Plan, Stand, say, wait_for_signal
 from tests.services import wait_until
 
 pytestmark = pytest.mark.browser
 Enter = Callable[[str], Page]
 SOON = 30_000  # ms: a loaded machine; alone it is seconds
-PIPE = "В Иванищах на Мира прорвало водопровод, вода хлещет на дорогу, дома без воды, дети! Пришлите аварийку"
-ANSWER = "Добрый день! Аварийная бригада выехала, воду вернём до вечера."
+DOGS = "Уршельский, Мира: стая собак покусала ребёнка, скорая увезла, дети боятся выходить. Где отлов?"
+ANSWER = "Добрый день! Бригада отлова выехала, ребёнку оказана помощь, двор взят под контроль."
 
 
 def test_a_residents_post_becomes_an_alert_an_incident_and_an_answer_under_the_post(
     stand: Stand, enter: Enter
 ) -> None:
-    post_id = say(stand, PIPE, author="resident-1")
+    post_id = say(stand, URSHEL, DOGS, author="resident-1")
 
+    wait_for_signal(stand, "Уршельский", URSHEL)
     officer = enter("incident")
-    officer.goto(f"{stand.url}/alerts?place=Иванищи")
-    officer.locator("[data-fresh], .line").first.wait_for(timeout=2 * SOON)
-    if officer.locator("[data-fresh]").count():
-        officer.locator("[data-fresh]").click()
-    officer.locator(".line", has_text="Иванищи").first.click()
+    officer.goto(f"{stand.url}/alerts?place=Уршельский")
+    officer.locator(".line", has_text="Уршельский").first.click()
     expect(officer.get_by_text("Почему это сигнал")).to_be_visible()
     expect(officer.locator(".pane mark").first).to_be_visible()
     officer.get_by_role("button", name="Принять").click()
@@ -46,7 +44,7 @@ def test_a_residents_post_becomes_an_alert_an_incident_and_an_answer_under_the_p
     def answers() -> list[str]:
         return [
             c.text
-            for p in stand.twin.posts("vk", GROUP)
+            for p in stand.twin.posts("vk", URSHEL)
             if p.id == post_id
             for c in p.comments
             if ANSWER in c.text
