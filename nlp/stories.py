@@ -18,7 +18,7 @@ from nlp.linking import WINDOW, Linker, Seen
 
 MIN_AUTHORS = 3  # distinct, from which a story is shown and may be raised
 
-_CANDIDATES = 40  # posts that a new post is compared with in full
+_CANDIDATES = 24  # posts that a new post is compared with in full
 _LOOK_EVERY = timedelta(hours=1)
 _TITLE = 90  # characters
 _SENTENCE = re.compile(r"(?<=[.!?…])\s+|\n+")

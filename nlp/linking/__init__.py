@@ -60,7 +60,8 @@ class Seen:
     topic_group: str | None
     topic: str | None
     risks: tuple[Risk, ...]
-    risk_scores: npt.NDArray[np.float64] = field(repr=False)  #: in the order of Risk
+    risk_scores: tuple[float, ...] = field(repr=False)  #: in the order of Risk
+    risk_length: float  #: of that vector
     severity: int
     relevant: bool
     relevance: float
@@ -114,6 +115,7 @@ class Linker:
         """The post as linking reads it; `home` is the settlement of its source, where known."""
         lemmas = [lemma for lemma in analysis.lemmas if lemma not in _STOP][:_WORDS]
         places = frozenset(analysis.places)
+        risks = tuple(analysis.risk_scores.get(risk, 0.0) for risk in Risk)
         has_vector = bool(analysis.vector) and self._reads_vectors
         return Seen(
             id=post.id,
@@ -134,7 +136,8 @@ class Linker:
             topic_group=analysis.topic_group,
             topic=analysis.topic,
             risks=analysis.risks,
-            risk_scores=np.array([analysis.risk_scores.get(risk, 0.0) for risk in Risk]),
+            risk_scores=risks,
+            risk_length=math.hypot(*risks),
             severity=int(analysis.severity),
             relevant=analysis.relevant,
             relevance=analysis.relevance,
@@ -154,7 +157,7 @@ class Linker:
         words = cosine(one.words, other.words)
         place, company = bool(one.places & other.places), bool(one.company & other.company)
         hours = abs((one.at - other.at).total_seconds()) / 3600
-        both_risks = float(one.risk_scores @ other.risk_scores)
+        both_risks = sum(a * b for a, b in zip(one.risk_scores, other.risk_scores, strict=True))
         vector = 0.0
         if one.vector is not None and other.vector is not None:
             near = float(one.vector @ other.vector)
@@ -182,7 +185,7 @@ class Linker:
             math.log1p(len(one.words.keys() & other.words.keys())),
             math.log1p(min(len(one.words), len(other.words))),
             both_risks,
-            both_risks / (float(np.linalg.norm(one.risk_scores) * np.linalg.norm(other.risk_scores)) + 1e-6),
+            both_risks / (one.risk_length * other.risk_length + 1e-6),
             abs(one.severity - other.severity),
             vector,
         ], dtype=np.float64)  # fmt: skip

@@ -16,6 +16,7 @@ MIN_JACCARD = 0.5  # of character 5-grams; labelled pairs have 0.55 and more, ot
 _SHINGLE = 5  # characters
 _READ = 2_000  # characters that are compared
 _PERMUTATIONS, _BANDS = 126, 42  # three rows a band: a pair at 0.5 is a candidate in 99.6 % of cases
+_SURELY_LESS = 0.3  # estimate of a pair that can't be MIN_JACCARD: four standard errors below
 _MASKS = re.compile(r"\[(?:link|phone|email|card|doc|user)\]|@user")
 _WORD = re.compile(r"[^\W_]+")
 
@@ -84,12 +85,12 @@ class Duplicates:
 
     def _nearest(self, normal: str) -> str | None:
         shingles = _shingles(normal)
+        sketch = _sketch(shingles)
         best, best_id = MIN_JACCARD, None
-        for number in self._lsh.query(_sketch(shingles)):
-            other_id, other = self._kept[number]
-            # The bound saves most comparisons: sets of such different sizes can't reach the threshold.
-            if not 0.4 < len(normal) / len(other) < 2.5:
+        for number in self._lsh.query(sketch):
+            if sketch.jaccard(self._sketches[number]) < _SURELY_LESS:
                 continue
+            other_id, other = self._kept[number]
             jaccard = _jaccard(shingles, _shingles(other))
             if jaccard >= best:
                 best, best_id = jaccard, other_id
