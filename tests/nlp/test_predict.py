@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from index.errors import Refused
-from nlp.predict import predict, predict_file, read_post, read_posts
+from nlp.predict import predict, predict_file, read_posts
 
 
 def line(**facts: Any) -> str:
@@ -21,28 +21,15 @@ def line(**facts: Any) -> str:
     return json.dumps(ordinary | facts, ensure_ascii=False)
 
 
-@pytest.mark.parametrize(
-    ("broken", "said"),
-    [
-        ("{", "не JSON"),
-        ("[1]", "нужен объект"),
-        (line(platform="icq"), "platform"),
-        (line(published_at="2026-01-10T10:00:00"), "смещением"),
-        (line(published_at="вчера"), "ISO 8601"),
-        (line(text=None), "text"),
-        (line(id=""), "id"),
-        (line(kind="story"), "kind"),
-    ],
-)
-def test_a_wrong_line_is_refused_with_its_reason(broken: str, said: str) -> None:
-    with pytest.raises(Refused, match=said):
-        read_post(broken)
-
-
 def test_the_others_go_on_and_each_fault_names_its_line() -> None:
     posts, faults = read_posts([line(), "{", "", line(), line(id="2")])
     assert [post.id for post in posts] == ["1", "2"]
     assert [fault.split(":")[0] for fault in faults] == ["Строка 2", "Строка 4"]
+
+
+def test_a_post_of_nothing_but_a_sticker_is_read() -> None:
+    (post,), faults = read_posts([line(text="")])
+    assert (post.text, faults) == ("", [])
 
 
 def test_a_file_without_one_post_is_refused(tmp_path: Path) -> None:
