@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from index.domain.post import PostKind
 from nlp.beside import place_all
 from nlp.district import load_district
 from nlp.linking import Linker, read_weights
+from nlp.models import SHIPPED
 from nlp.stages.text import lemmas
 from nlp.stories import StoryBook
 from tests.factories import NOON, analysis, post
@@ -127,3 +129,9 @@ def test_a_file_of_posts_is_read_in_order_of_time_and_answered_in_its_own() -> N
     told = place_all(posts, analyses, load_district(), encoder="none of ours")
     assert [each.duplicate_of for each in told] == ["1", None, None]
     assert told[0].story_id == told[1].story_id != told[2].story_id
+
+
+def test_the_weights_were_learnt_on_the_vectors_of_the_shipped_encoder() -> None:
+    """After `make train`: python -m nlp.linking.fit ../shared/data/district/train.jsonl …/dev.jsonl."""
+    heads = json.loads((SHIPPED / "heads.json").read_text(encoding="utf-8"))
+    assert read_weights().encoder == heads["encoder"]
