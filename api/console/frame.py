@@ -16,6 +16,8 @@ from nicegui import ui
 
 from api.app import BEAT_LIMIT
 from api.console.button import Button
+from api.console.russian import plural
+from api.reports.summary import BLIND_STATES
 from api.security import FORM_COOKIE, new_form_token, person_of
 from api.service import Service
 from api.words import ROLE_WORDS, STAGE_WORDS
@@ -23,6 +25,7 @@ from index.domain.person import Person, Right
 from index.domain.publication import DeliveryState
 from index.errors import ServiceError
 
+OF_SOURCES = ("источника", "источников", "источников")
 RAIL_SECONDS = 5.0  # counters of the rail are read again after this long
 SECTIONS = (
     ("/alerts", "Сигналы", "alerts"),
@@ -210,6 +213,7 @@ def _notices(visit: Visit) -> None:
     try:
         is_stopped = service.desk.deliveries.is_stopped()
         late = late_stages(service)
+        blind, watched = _blind(service)
     except ServiceError as error:
         ui.label(str(error)).classes("notice bad")
         return
@@ -217,10 +221,22 @@ def _notices(visit: Visit) -> None:
         ui.label("«Стоп всё»: публикации остановлены. Снять можно на странице «Публикации».").classes(
             "notice bad"
         )
+    if blind:
+        words = f"Сейчас не читаются {blind} из {plural(watched, OF_SOURCES)}: о них сводка молчит."
+        ui.html(f'{words} <a href="/sources?wrong=True">Каких и почему</a>', sanitize=False).classes(
+            "notice small"
+        )
     if late:
         ui.label(f"Не отвечают части сервиса: {', '.join(late)}. Данные могут быть неполными.").classes(
             "notice bad"
         )
+
+
+def _blind(service: Service) -> tuple[int, int]:
+    """How many of the watched sources can't be read now, and how many are watched."""
+    healths = service.desk.sources.healths()
+    sources = service.desk.sources.list(enabled_only=True)
+    return sum(s.id in healths and healths[s.id].state in BLIND_STATES for s in sources), len(sources)
 
 
 def late_stages(service: Service) -> list[str]:

@@ -143,7 +143,7 @@ def say(stand: Stand, group: str, text: str, *, author: str) -> str:
 
 
 def wait_for_signal(stand: Stand, place: str, group: str) -> None:
-    """Until a signal of that place stands. The crawler is asked to look again: it visits a quiet group seldom."""
+    """Until a signal of that place stands. The crawler is asked to look again: quiet groups wait for it."""
     for _ in range(90):
         if stand.desk.alerts.find(places=(place,), limit=1)[0]:
             return

@@ -29,7 +29,8 @@ LATIN = {
 #: What people wrote and addresses of networks are not the interface.
 INTERFACE = """() => {
     const skipped = ['script', 'style', 'svg title', '[lang=en]', '.q-icon', '.nicegui-error-popup', '.look',
-        '[href*=author]', '.post .text', '.line .title', '.head', '.q-chip', '.calendar td:first-child a',
+        '[href*=author]', '.post .text', '.line .title', '.head', '.q-chip', '.plain [data-row]',
+        '.calendar td:first-child a',
         'option', 'input', 'textarea', 'details', '.inset a', '#kept'];
     const body = document.body.cloneNode(true);
     body.querySelectorAll(skipped.join(', ')).forEach((element) => element.remove());
@@ -94,6 +95,14 @@ def test_a_sector_lead_reads_only_what_is_theirs(stand: Stand, enter: Enter) -> 
     page = enter("zhkh")
     expect(page.get_by_text("Нет тепла в школе")).to_be_visible()
     expect(page.get_by_text("Очередь в ЗАГС")).to_have_count(0)
+
+
+def test_the_summary_prints_to_one_page(stand: Stand, screens: Screens) -> None:
+    page = screens.pages["wide"]
+    log_in(stand, page, "head")
+    look_at(stand, page, "/summary")
+    pdf = page.pdf(prefer_css_page_size=True, print_background=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == 1
 
 
 def test_words_keep_their_contrast(stand: Stand, enter: Enter) -> None:

@@ -77,7 +77,7 @@ def test_a_text_too_long_for_a_network_is_said_before_anybody_approves(stand: St
     page.goto(f"{stand.url}/publication?page=max:-70000001")
     page.wait_for_function("window.did_handshake")
     page.get_by_label("MAX: Анопино").fill("я" * 4001)
-    expect(page.locator(".late.strong")).to_contain_text("4 001", timeout=SOON, use_inner_text=True)
+    expect(page.locator(".fields .late.strong")).to_contain_text("4 001", timeout=SOON, use_inner_text=True)
     page.get_by_role("button", name="На согласование").click()
     expect(page.locator(".q-notification")).to_be_visible(timeout=SOON)
     assert "draft=" in page.url

@@ -95,7 +95,7 @@ def test_several_are_put_off_together_and_come_back_together(stand: Stand, offic
 
 def test_new_signals_wait_behind_a_button_and_rows_stay(stand: Stand, officer: Page) -> None:
     before = officer.locator(ROW).count()
-    text = "Великодворский: на Ленина оборвало провода, столб искрит, ребёнка ударило током, нет света! Где аварийка"
+    text = "Великодворский: на Ленина оборвало провода, столб искрит, ребёнка ударило током, нет света!"
     say(stand, VELIKODVORYE, text, author="resident-77")
     wait_for_signal(stand, "Великодворский", VELIKODVORYE)
     news = officer.locator("[data-fresh]")

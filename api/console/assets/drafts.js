@@ -48,8 +48,7 @@
       const key = field.dataset.keep, kept = read(key);
       if (!kept || kept.text === field.value) continue;
       if (Date.now() - kept.at > LIFE) localStorage.removeItem(PREFIX + key);
-      else if (field.value) offer(field, key, kept);
-      else fill(field, kept.text);
+      else offer(field, key, kept); // never put in unasked: it may be another matter by now
     }
   }
   new MutationObserver(look).observe(document.documentElement, { childList: true, subtree: true });
