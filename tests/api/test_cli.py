@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from api.cli import main
+from api.cli import NOISY, main
 from api.practice.twin import Twin
 
 SOURCES = """
@@ -42,6 +42,8 @@ def mcu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.setenv("MCU_DATA", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
 
+    levels = {name: logging.getLogger(name).level for name in ("", *NOISY)}
+
     def run(*arguments: str) -> Ended:
         monkeypatch.setattr(sys, "argv", ["mcu", *arguments])
         capsys.readouterr()
@@ -52,6 +54,8 @@ def mcu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
             code = int(ended.code or 0)
         finally:
             logging.getLogger().handlers.clear()
+            for name, level in levels.items():  # the command sets up the logs of its own process
+                logging.getLogger(name).setLevel(level)
         said = capsys.readouterr()
         return Ended(code=code, out=said.out, err=said.err)
 
