@@ -72,7 +72,8 @@ def build(
                 view.picked_bar = ui.element("div")
                 view.news = ui.element("div").props('aria-live="polite"')
                 view.rows()
-            with ui.element("section").classes("pane").props('aria-label="Сигнал" tabindex=-1'):
+            with ui.element("section").classes("pane").props('aria-label="Сигнал" tabindex=-1') as pane:
+                view.pane_box = pane
                 view.pane(view.selected)
         ui.timer(POLL_SECONDS, view.look_for_news)
 
@@ -84,6 +85,7 @@ class _View:
     news: ui.element
     undo_bar: ui.element
     picked_bar: ui.element
+    pane_box: ui.element
 
     def __init__(self, *, visit: Visit, state: dict[str, Any], selected: str) -> None:
         self.visit = visit
@@ -192,6 +194,8 @@ class _View:
                 add="here" if known == alert_id else "", remove="" if known == alert_id else "here"
             )
         self.split.classes(add="open")
+        if alert_id == self.selected:
+            return  # what stands in the pane stays under the hand
         ui.navigate.history.replace(link(PATH, **self.state, selected=alert_id))
         self.pane.refresh(alert_id)
 
@@ -211,9 +215,11 @@ class _View:
 
     def show_news(self) -> None:
         self.news.clear()
+        before = self.selected
         self.rows.refresh()
         self.show_picked()
-        self.select(self.selected)
+        if self.selected != before:
+            self.pane.refresh(self.selected)
 
     def changed(self, alert_id: str) -> None:
         """After a decision that stays on the alert: its row says so, the others stand where they are."""
@@ -231,9 +237,14 @@ class _View:
         if rest:
             self.select(rest[min(place, len(rest) - 1)])
         else:
-            self.pane.refresh("")
-            self.rows.refresh()
-            self.back()
+            self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """The last row is gone: whatever has come meanwhile is shown."""
+        self.selected = ""
+        self.rows.refresh()
+        self.pane.refresh(self.selected)
+        self.back()
 
     def drop(self, alert_id: str) -> None:
         if alert_id in self.elements:
@@ -247,8 +258,9 @@ class _View:
             for alert_id in alert_ids:
                 told(partial(alerts.reopen, alert_id, actor=who, at=at, version=alerts.get(alert_id).version))
             self.undo_bar.clear()
+            self.selected = alert_ids[0]
             self.rows.refresh()
-            self.select(alert_ids[0])
+            self.pane.refresh(alert_ids[0])
 
         self.undo_bar.clear()
         with self.undo_bar, ui.element("div").classes("undo").props("role=status"):
@@ -305,12 +317,12 @@ class _View:
             if rest:
                 self.select(rest[0])
             else:
-                self.pane.refresh("")
-                self.rows.refresh()
+                self.begin_anew()
 
     @ui.refreshable_method
     def pane(self, alert_id: str) -> None:
         self.selected = alert_id
+        self.pane_box.props["data-shows"] = alert_id  # keys.js waits for it
         if not alert_id:
             empty("Сигнал не выбран", "Выберите строку слева или нажмите j.")
             return

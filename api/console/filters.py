@@ -61,7 +61,7 @@ def folded() -> Iterator[None]:
 def search_box(path: str, state: Mapping[str, Any], *, name: str = "q", hint: str = "Поиск") -> None:
     """Words of a query; Enter opens the view."""
     box = ui.input(placeholder=f"{hint}   /", value=str(state.get(name) or ""))
-    box.props('dense outlined clearable data-search="" type=search').style("width: 220px")
+    box.props('dense outlined clearable data-key="/" type=search').style("width: 220px")
     box.on("keydown.enter", lambda: ui.navigate.to(link(path, **{**state, name: box.value or ""})))
     box.on("clear", lambda: ui.navigate.to(link(path, **{**state, name: ""})))
 

@@ -52,6 +52,30 @@ def test_j_and_k_walk_the_rows_and_the_address_follows(officer: Page) -> None:
     expect(officer.locator(f'{ROW}.here[data-row="{first}"]')).to_be_visible(timeout=SOON)
 
 
+def test_a_letter_decides_on_the_row_that_was_chosen_however_fast_the_hand(
+    stand: Stand, officer: Page
+) -> None:
+    second = officer.locator(ROW).nth(1).get_attribute("data-row") or ""
+    officer.evaluate(
+        """() => ['KeyJ', 'KeyT'].forEach((code) => document.activeElement.dispatchEvent(
+            new KeyboardEvent('keydown', { code, key: code[3].toLowerCase(), bubbles: true, cancelable: true })))"""
+    )
+    expect(officer.get_by_text("Сигнал взят вами")).to_be_visible(timeout=SOON)
+    assert stand.desk.alerts.get(second).assignee == "incident"
+    taken, _ = stand.desk.alerts.find(assignee="incident", states=(AlertState.OPEN,))
+    assert [alert.id for alert in taken] == [second]
+
+
+def test_the_slash_goes_to_the_search(stand: Stand, officer: Page) -> None:
+    officer.goto(f"{stand.url}/feed")
+    officer.wait_for_function("window.did_handshake")
+    officer.keyboard.press("/")
+    officer.keyboard.type("кипяток")
+    officer.keyboard.press("Enter")
+    officer.wait_for_url("**/feed?q=*")
+    expect(officer.locator("article.post").first).to_contain_text("кипяток", timeout=SOON)
+
+
 def test_a_link_opens_the_same_signal_with_the_same_filters(stand: Stand, officer: Page) -> None:
     alert_id = officer.locator(ROW, has_text="Курлово").first.get_attribute("data-row")
     officer.goto(f"{stand.url}/alerts?place=Курлово&selected={alert_id}")

@@ -5,6 +5,23 @@
   const rows = () => [...document.querySelectorAll("[data-row]")].filter(isSeen);
   const letter = (event) => event.code.startsWith("Key") ? event.code.slice(3).toLowerCase() : event.key;
 
+  // The pane follows its row a moment later: until it does, a letter waits, or it would decide on the row before.
+  let awaited = null;
+  document.addEventListener("click", (event) => {
+    const row = event.target.closest?.("[data-select]");
+    if (row) awaited = row.dataset.row;
+  }, true);
+  const isSettled = () => {
+    const pane = document.querySelector(".pane[data-shows]");
+    return !awaited || !pane || pane.dataset.shows === awaited || !document.querySelector(`[data-row="${CSS.escape(awaited)}"]`);
+  };
+
+  function press(key, triesLeft = 100) {
+    if (!isSettled()) return triesLeft && setTimeout(() => press(key, triesLeft - 1), 50);
+    const wanted = [...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)].find(isSeen);
+    if (wanted) wanted.matches("input, textarea") ? wanted.focus() : wanted.click();
+  }
+
   function step(by) {
     const all = rows();
     const focused = all.findIndex((row) => row.contains(document.activeElement));
@@ -41,11 +58,9 @@
     const key = slash ? (event.shiftKey || event.key === "?" ? "?" : "/") : letter(event);
     if (key === "j") step(1);
     else if (key === "k") step(-1);
-    else {
-      const wanted = [...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)].find(isSeen);
-      if (!wanted) return;
-      event.preventDefault();
-      wanted.matches("input, textarea") ? wanted.focus() : wanted.click();
+    else if (/^[a-z/?]$/.test(key)) {
+      if (key === "/" || document.querySelector(`[data-key="${key}"]`)) event.preventDefault();
+      press(key);
     }
   });
 
