@@ -82,10 +82,9 @@ class Beside:
 
     def company(self, post: Post, analysis: Analysis, *, now: datetime) -> Company:
         """What stands around a post now."""
-        story = self._stories.members(analysis.story_id) if analysis.story_id else []
         return Company(
             growth=self._pulse.growth(analysis.topic_group, analysis.places, post.published_at),
-            authors=len({member.author for member in story}) or 1,
+            authors=self._stories.authors(analysis.story_id or "") or 1,
             reach=post.counters.views,
             place=next(iter(analysis.places), None),
             silent=self.silence(post, analysis, now=now),

@@ -30,6 +30,7 @@ class _Group:
 
     id: str
     members: dict[str, Seen] = field(default_factory=dict)
+    authors: Counter[str] = field(default_factory=Counter)  #: posts of each
 
     @property
     def updated_at(self) -> datetime:
@@ -94,7 +95,7 @@ class StoryBook:
         self.forget(seen.at)
         group_id = self._choose(seen)
         joined = self._groups.get(group_id)
-        was_alone = [m for m in joined.members if self.story_of(m) is None] if joined else []
+        was_alone = list(joined.members) if joined and joined.id.startswith("1-") else []
         self._put(seen, group_id)
         changed = {post_id: self.story_of(post_id) for post_id in was_alone if self.story_of(post_id)}
         return Placing(story_id=self.story_of(seen.id), changed=changed)
@@ -116,6 +117,11 @@ class StoryBook:
         """Posts of a story that are remembered, oldest first."""
         group = self._groups.get(story_id)
         return sorted(group.members.values(), key=lambda m: (m.at, m.id)) if group else []
+
+    def authors(self, story_id: str) -> int:
+        """Distinct authors of its posts; 0 for a story that is not known."""
+        group = self._groups.get(story_id)
+        return len(group.authors) if group else 0
 
     def story(self, story_id: str) -> Story | None:
         """The story as it stands now; None when none of its posts is remembered."""
@@ -207,6 +213,8 @@ class StoryBook:
             group = self._become_story(group)
         if group is None:
             group = self._groups[group_id] = _Group(group_id)
+        if seen.id not in group.members:
+            group.authors[seen.author] += 1
         group.members[seen.id] = seen
         self._group_of[seen.id] = group.id
         self._seen[seen.id] = seen
@@ -231,7 +239,8 @@ class StoryBook:
         seen = self._seen.pop(post_id, None)
         group = self._groups.get(self._group_of.pop(post_id, ""))
         if group is not None:
-            group.members.pop(post_id, None)
+            if group.members.pop(post_id, None) is not None and seen is not None:
+                group.authors -= Counter({seen.author: 1})
             if not group.members:
                 del self._groups[group.id]
         if seen is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from datetime import datetime, timedelta
+from heapq import nlargest
 
 from rensa import RMinHash, RMinHashLSH
 
@@ -17,6 +18,7 @@ _SHINGLE = 5  # characters
 _READ = 2_000  # characters that are compared
 _PERMUTATIONS, _BANDS = 126, 42  # three rows a band: a pair at 0.5 is a candidate in 99.6 % of cases
 _SURELY_LESS = 0.3  # estimate of a pair that can't be MIN_JACCARD: four standard errors below
+_COMPARED = 8  # likeliest candidates that are compared in full
 _MASKS = re.compile(r"\[(?:link|phone|email|card|doc|user)\]|@user")
 _WORD = re.compile(r"[^\W_]+")
 
@@ -87,9 +89,9 @@ class Duplicates:
         shingles = _shingles(normal)
         sketch = _sketch(shingles)
         best, best_id = MIN_JACCARD, None
-        for number in self._lsh.query(sketch):
-            if sketch.jaccard(self._sketches[number]) < _SURELY_LESS:
-                continue
+        estimates = ((sketch.jaccard(self._sketches[number]), number) for number in self._lsh.query(sketch))
+        likely = nlargest(_COMPARED, (each for each in estimates if each[0] >= _SURELY_LESS))
+        for _, number in likely:
             other_id, other = self._kept[number]
             jaccard = _jaccard(shingles, _shingles(other))
             if jaccard >= best:
