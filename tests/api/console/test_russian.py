@@ -29,7 +29,14 @@ def test_another_noun() -> None:
 
 @pytest.mark.parametrize(
     ("minutes", "words"),
-    [(0, "меньше минуты"), (40, "40 мин"), (60, "1 ч"), (200, "3 ч 20 мин"), (1440, "1 дн"), (1500, "1 дн 1 ч")],
+    [
+        (0, "меньше минуты"),
+        (40, "40 мин"),
+        (60, "1 ч"),
+        (200, "3 ч 20 мин"),
+        (1440, "1 дн"),
+        (1500, "1 дн 1 ч"),
+    ],
 )
 def test_spans(minutes: int, words: str) -> None:
     assert span(timedelta(minutes=minutes)) == words
