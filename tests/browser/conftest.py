@@ -91,12 +91,6 @@ def log_in(stand: Stand, page: Page, login: str) -> Page:
     return page
 
 
-@pytest.fixture
-def enter(stand: Stand, page: Page) -> Callable[[str], Page]:
-    """`enter("incident")`: the page of a person of the practice stand, logged in."""
-    return lambda login: log_in(stand, page, login)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screens:
     """Pages that stay open over tests, so that scripts and styles are loaded once."""
@@ -122,6 +116,19 @@ def screens(chromium: Browser) -> Iterator[Screens]:
     yield found
     for context in contexts.values():
         context.close()
+
+
+@pytest.fixture
+def enter(stand: Stand, screens: Screens) -> Iterator[Callable[[str], Page]]:
+    """`enter("incident")`: the wide page, logged in; fails on an error in its console."""
+    page = screens.pages["wide"]
+    yield lambda login: log_in(stand, page, login)
+    for tab in page.context.pages:
+        if tab is not page:
+            tab.close()
+    page.evaluate("localStorage.clear()")
+    errors, screens.errors[:] = list(screens.errors), []
+    assert errors == []
 
 
 #: VK groups of the practice places, one a matter: what is near in words, time and source becomes one story.
