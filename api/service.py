@@ -33,6 +33,10 @@ class Service:
         """The query as lemmas, exactly as nlp indexes a post."""
         return self.district.lemmas(query)
 
+    def source_titles(self) -> dict[str, str]:
+        """Id of a source → what people call it."""
+        return {source.id: source.title for source in self.desk.sources.list()}
+
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.district.timezone)

@@ -22,4 +22,4 @@ def morning(request: Request, service: ServiceDep, day: date | None = None) -> R
         return RedirectResponse(f"/login?to={quote(str(request.url.path), safe='')}", status_code=303)
     yesterday = service.now().astimezone(service.zone).date() - timedelta(days=1)
     page = morning_page(service.posts, day=day or yesterday, zone=service.zone)
-    return HTMLResponse(morning_html(page, service.district.name, service.zone))
+    return HTMLResponse(morning_html(page, service.district.name, service.zone, service.source_titles()))

@@ -76,7 +76,8 @@ def morning(service: ServiceDep, me: Reader, day: date | None = None) -> Morning
 @router.get("/morning.html", response_class=HTMLResponse)
 def morning_to_print(service: ServiceDep, me: Reader, day: date | None = None) -> HTMLResponse:
     """The same on one A4 page."""
-    return HTMLResponse(morning_html(_morning(service, day), service.district.name, service.zone))
+    page = _morning(service, day)
+    return HTMLResponse(morning_html(page, service.district.name, service.zone, service.source_titles()))
 
 
 def _morning(service: ServiceDep, day: date | None) -> Morning:

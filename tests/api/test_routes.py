@@ -127,4 +127,9 @@ def test_the_morning_page_counts_yesterday(service: Service, client: Client) -> 
     assert body["lines"][0] | {"week_mean": None} == body["lines"][0]
     assert (body["lines"][0]["count"], body["lines"][0]["verdict"]) == (1, "недостаточно данных")
     assert [item["id"] for item in body["urgent"]] == [moved.id]
-    assert "vk:-1_777" in reader.get("/api/v1/reports/morning.html").text
+    service.desk.sources.add(
+        [source(id="vk:club1", address="club1", title="Курлово LIVE")], actor="admin", at=NOON
+    )
+    printed = reader.get("/api/v1/reports/morning.html").text
+    assert "vk:-1_777" in printed
+    assert "Курлово LIVE" in printed
