@@ -15,6 +15,7 @@ from statistics import median
 import httpx2
 import psutil
 
+from api.practice.limits import PRACTICE
 from api.practice.scenario import build_places
 from api.practice.setup import prepare
 from api.practice.twin import Twin
@@ -30,7 +31,7 @@ LOAD = 300  # posts said at once before the memory is read
 
 
 def run() -> list[tuple[str, str, str]]:
-    with tempfile.TemporaryDirectory() as folder, Twin() as twin:
+    with tempfile.TemporaryDirectory() as folder, Twin(limits=PRACTICE) as twin:
         data = Path(folder)
         build_places(twin)
         desk = open_desk("sqlite", data)
