@@ -23,7 +23,7 @@ from nlp.training.linear import Array, Layer, fit, target_matrix
 
 VERSION = "2026.11.1"
 CORPUS = Path(__file__).parent / "corpus"
-HELD_PARTS = ("t7", "t22", "t23", "t24")  # the stack and the thresholds learn on parts no layer has seen
+HELD_PARTS = ("g2", "g4", "g6")  # the stack and the thresholds learn on parts no layer has seen
 NATURAL_PARTS = ("t23", "t24")  # class rates as in life
 STACK_PENALTY = 0.03
 
@@ -48,7 +48,7 @@ class Corpus:
 def read_corpus(data: Path) -> Corpus:
     """The district corpus of the data folder with the additional voices of this project."""
     train = read_lines(data / "district/train.jsonl")
-    for path in sorted(CORPUS.glob("x*.jsonl")):
+    for path in sorted([*CORPUS.glob("x*.jsonl"), *CORPUS.glob("g*.jsonl.gz")]):
         train += read_lines(path)
     return Corpus(train=train, dev=read_lines(data / "district/dev.jsonl"))
 

@@ -38,9 +38,9 @@ class Plan:
     rate: float  #: peak learning rate, then linear decay to 0
     minutes: float = 150.0  #: at most; on a slow machine the rate decays by the clock and the run ends whole
     seed: int = 17
-    tweets: float = 0.4
-    toxic: float = 0.3
-    kursk: float = 1.0
+    tweets: float = 0.25
+    toxic: float = 0.25
+    kursk: float = 0.6
     weights: dict[str, float] = field(
         default_factory=dict
     )  #: part → how many times an epoch sees it; default 1
@@ -236,7 +236,7 @@ class Trainer:
         targets = Targets.of(self.lines)
         steps = self._steps(plan, rng)
         learning = [each for each in self.model.parameters() if each.requires_grad]
-        optimiser = torch.optim.AdamW(learning, lr=plan.rate, weight_decay=0.01)
+        optimiser = torch.optim.AdamW(learning, lr=plan.rate, weight_decay=0.01, fused=True)
         self.model.train()
         started, losses, done = time.monotonic(), [], 0.0
         for number, (task, batch) in enumerate(steps, 1):
