@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -94,9 +94,13 @@ class NewsSpider(NetworkSpider):
         starts = {news.news_id(url) for url in parsed.links} - set(state.get("short", ()))
         whole = tuple(post for post in parsed.posts if post.id not in starts)
         await visit.store(replace(parsed, posts=whole), page="news.feed")
-        marks = {post.id: post.content_hash for post in parsed.posts}
-        named = [(url, marks.get(news.news_id(url))) for url in parsed.links if news.news_id(url) in starts]
-        self._wait_for(state, named)
+        told = {post.id: post for post in parsed.posts}
+        for url in parsed.links:
+            if (article := news.news_id(url)) in starts:
+                post = told.get(article)
+                self._wait_for(
+                    state, [(url, post.content_hash if post else None)], date=post and post.published_at
+                )
 
     async def _not_a_feed(self, visit: Visit, page: Page, state: dict[str, Any]) -> None:
         assert page.body is not None  # noqa: S101 - asked by visit
@@ -137,15 +141,20 @@ class NewsSpider(NetworkSpider):
             return
         self._wait_for(state, [(url, None) for url in links])
 
-    def _wait_for(self, state: dict[str, Any], named: list[tuple[str, str | None]]) -> None:
-        """Articles that are new, or whose mark (hash of the feed's text, time in the sitemap) has changed."""
+    def _wait_for(
+        self, state: dict[str, Any], named: list[tuple[str, str | None]], *, date: datetime | None = None
+    ) -> None:
+        """Articles that are new, or whose mark (hash of the feed's text, time in the sitemap) has changed.
+
+        `date`: when they came out, as the feed says; it wins over what their pages say.
+        """
         known: dict[str, str | None] = state.setdefault("known", {})
         waiting: list[list[Any]] = state.setdefault("waiting", [])
         queued = {row[0] for row in waiting}
         for url, mark in named:
             article = news.news_id(url)
             if url not in queued and (article not in known or (mark is not None and known[article] != mark)):
-                waiting.append([url, mark, 0])
+                waiting.append([url, mark, 0, date.isoformat() if date else None])
         del waiting[WAITING_AT_MOST:]
 
     async def _articles(self, visit: Visit, state: dict[str, Any]) -> ServiceError | None:
@@ -156,9 +165,10 @@ class NewsSpider(NetworkSpider):
         waiting: list[list[Any]] = state.get("waiting", [])
         failures = 0
         for row in waiting[:ARTICLES_AT_MOST]:
-            url, mark, tries = row
+            url, mark, tries, *dates = row  # rows of before the date was kept have three parts
+            date = datetime.fromisoformat(dates[0]) if dates and dates[0] else None
             try:
-                is_stored = await self._article(visit, url)
+                is_stored = await self._article(visit, url, date)
             except (Unreached, Unreadable, NetworkRefusal, NotNow) as error:
                 failures += 1
                 row[2] = tries + 1
@@ -183,8 +193,9 @@ class NewsSpider(NetworkSpider):
                 None  # the feed is read again: its short text is better than none
             )
 
-    async def _article(self, visit: Visit, url: str) -> bool:
-        """Store one article; False: its page is closed, gone, or holds no text."""
+    async def _article(self, visit: Visit, url: str, date: datetime | None) -> bool:
+        """Store one article; False: its page is closed, gone, or holds no text. `date`: None if only the
+        page can tell it."""
         try:
             page = await self._get(url, {})
         except Closed:
@@ -194,7 +205,9 @@ class NewsSpider(NetworkSpider):
                 raise
             return False
         assert page.body is not None  # noqa: S101 - asked without an ETag
-        parsed = news.article(page.body, visit.context(), url=page.url, content_type=page.content_type)
+        parsed = news.article(
+            page.body, visit.context(), url=page.url, content_type=page.content_type, known_date=date
+        )
         await visit.store(parsed, page="news.article")
         visit.young.seen(parsed.posts, visit.now)
         return bool(parsed.posts)
@@ -209,7 +222,8 @@ class NewsSpider(NetworkSpider):
         due = [p for p in due if visit.young.posts[p].read_at <= long_ago][:REREADS]
         records = await in_thread(self.means.posts.get_many, due)
         for post_id, record in records.items():
-            if record.post.url is not None and not await self._article(visit, record.post.url):
+            post = record.post
+            if post.url is not None and not await self._article(visit, post.url, post.published_at):
                 await visit.lost(visit.young.missed([post_id], visit.now))
         await visit.keep_young()
 

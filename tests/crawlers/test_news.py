@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.server
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -48,10 +48,12 @@ class Site:
         rss = f"<?xml version='1.0'?><rss version='2.0'><channel><title>Вести</title>{items}</channel></rss>"
         self.pages["/rss.xml"] = (200, "application/rss+xml", rss)
 
-    def article(self, title: str, text: str = WORDS) -> None:
+    def article(
+        self, title: str, text: str = WORDS, *, date: str | None = "2026-11-23T09:00:00+03:00"
+    ) -> None:
+        meta = f"<meta property='article:published_time' content='{date}'>" if date else ""
         page = (
-            f"<html><head><title>{title}</title><meta property='article:published_time' "
-            f"content='2026-11-23T09:00:00+03:00'></head><body><article><h1>{title}</h1><p>{text}</p></article>"
+            f"<html><head><title>{title}</title>{meta}</head><body><article><h1>{title}</h1><p>{text}</p></article>"
             "</body></html>"
         )
         self.pages[f"/{title}.html"] = (200, "text/html", page)
@@ -86,6 +88,35 @@ def test_the_article_is_kept_and_not_the_start_in_the_feed(stand: Stand, site: S
     assert stand.crawl(source).new == 1
     assert "движение по мосту" in text_of(stand, "bridge")
     assert stand.crawl(source).changed == 0
+
+
+@pytest.mark.parametrize("on_page", [None, "2020-01-01T00:00:00+03:00"])
+def test_the_feeds_date_stands_for_an_article_whatever_its_page_says(
+    stand: Stand, site: Site, on_page: str | None
+) -> None:
+    site.feed("bridge")
+    site.article("bridge", date=on_page)
+    source = stand.watch("news", f"{site.url}/rss.xml")
+    stand.crawl(source)
+    ((post_id, post),) = stand.all_posts().items()
+    assert "движение по мосту" in post.text
+    assert post.published_at == datetime(2026, 11, 23, 6, tzinfo=UTC)
+    assert not stand.desk.quarantine.list()
+    site.article("bridge", WORDS + "Объезд через Курлово.", date=on_page)
+    stand.ahead += timedelta(hours=13)  # the page is read again, without the feed
+    stand.crawl(source)
+    again = stand.posts.get(post_id).post
+    assert "Объезд" in again.text
+    assert again.published_at == post.published_at
+
+
+def test_the_state_of_before_dates_were_kept_is_read(stand: Stand, site: Site) -> None:
+    site.feed()
+    site.article("bridge")
+    source = stand.watch("news", f"{site.url}/rss.xml")
+    stand.desk.cursors.save(source, {"waiting": [[f"{site.url}/bridge.html", None, 0]]}, "posts")
+    stand.crawl(source)
+    assert "движение" in text_of(stand, "bridge")
 
 
 @pytest.mark.parametrize("status", [404, 403])
