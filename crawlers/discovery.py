@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,10 +12,12 @@ from typing import Any
 from crawlers.pages.base import Mention
 from index.desk import Desk
 from index.domain.post import Network
-from index.domain.source import Proposal
+from index.domain.source import Proposal, ProposalState
 from index.posts.base import PostIndex
 from index.posts.query import Record
 
+NAMES = "names"  # where the desk's cursor holds other addresses of the same pages
+NAMES_AT_MOST = 2_000
 CURSOR = "discovery"  # source id of the desk's cursors where the evidence is kept, one name a network
 CANDIDATES_AT_MOST = 300  # of one network; those not named for the longest time are let go
 POSTS_AT_MOST = 30  # of one candidate; the newest count
@@ -22,7 +25,13 @@ RELEVANT_POSTS = 3  # that name it before it is proposed
 AUTHORS = 2  # of those posts: one enthusiast is no evidence
 EVERY = timedelta(minutes=10)  # how often proposals are weighed
 
-HOW = {"repost": "репосты", "mention": "упоминания", "link": "ссылки", "search": "найдена поиском"}
+HOW = {
+    "repost": "репосты",
+    "mention": "упоминания",
+    "link": "ссылки",
+    "search": "найдена поиском",
+    "community": "её собственная стена",
+}
 
 
 @dataclass(slots=True)
@@ -51,18 +60,28 @@ class Evidence:
             for network, mentions in by_network.items():
                 known = desk.cursors.get(CURSOR, network.value) or {}
                 desk.cursors.save(CURSOR, joined(known, mentions, now), network.value)
+            _keep_names(desk, waiting.values())
         except Exception:
             self.add(waiting.values())  # nothing is forgotten: the next flush tries again
             raise
         return len({(m.network, m.address) for m in waiting.values()})
 
 
+def _keep_names(desk: Desk, mentions: Iterable[Mention]) -> None:
+    new = {f"{m.network.value}:{m.also}": f"{m.network.value}:{m.address}" for m in mentions if m.also}
+    known = dict(desk.cursors.get(CURSOR, NAMES) or {})
+    if any(known.get(also) != name for also, name in new.items()):
+        kept = {also: name for also, name in known.items() if also not in new} | new
+        desk.cursors.save(CURSOR, dict(list(kept.items())[-NAMES_AT_MOST:]), NAMES)
+
+
 def joined(known: Mapping[str, Any], mentions: Iterable[Mention], now: datetime) -> dict[str, Any]:
-    """Candidates of one network, by address: {title, hows, posts (oldest first), at}."""
+    """Candidates of one network, by address: {title, about, hows, posts (oldest first), at}."""
     candidates = {address: dict(row) for address, row in known.items()}
     for mention in mentions:
         row = candidates.setdefault(mention.address, {"title": "", "hows": [], "posts": []})
         row["title"] = mention.title or row["title"]
+        row["about"] = mention.about or row.get("about", "")
         row["hows"] = sorted({*row["hows"], mention.how})
         row["posts"] = [*(p for p in row["posts"] if p != mention.post_id), mention.post_id][-POSTS_AT_MOST:]
         row["at"] = now.isoformat()
@@ -75,18 +94,36 @@ def propose(desk: Desk, posts: PostIndex, now: datetime) -> int:
 
     Repeatable: the desk keeps one proposal a page and never takes up a rejected one again.
     """
-    registered = {source.id for source in desk.sources.list()}
+    names, done = desk.cursors.get(CURSOR, NAMES) or {}, settled(desk)
     made = 0
     for network in Network:
         for address, row in (desk.cursors.get(CURSOR, network.value) or {}).items():
             source_id = f"{network.value}:{address}"
-            if source_id in registered or len(row["posts"]) < RELEVANT_POSTS:
+            if plain(source_id, names) in done or len(row["posts"]) < RELEVANT_POSTS:
                 continue
             proposal = weigh(network, address, row, posts.get_many(row["posts"]), now)
             if proposal is not None:
-                desk.sources.propose(proposal)
-                made += 1
+                made += desk.sources.propose(proposal)
+                done.add(plain(source_id, names))
     return made
+
+
+def settled(desk: Desk) -> set[str]:
+    """Pages nobody has to be asked about, as `plain` names them: watched, waiting, accepted, rejected."""
+    names = desk.cursors.get(CURSOR, NAMES) or {}
+    done = {proposal.id for state in ProposalState for proposal in desk.sources.proposals(state=state)}
+    for source in desk.sources.list():
+        done.add(source.id)
+        is_named = source.network is Network.VK and not plain(source.id, names).startswith("vk:club")
+        if is_named and (owner := desk.cursors.get(source.id, "owner")):
+            done.add(f"vk:club{-int(owner['owner_id'])}")  # watched under its screen name
+    return done | {plain(source_id, names) for source_id in done}
+
+
+def plain(source_id: str, names: Mapping[str, str]) -> str:
+    """One name for all addresses of a page: `vk:public5`, `vk:kurlovo_live` -> `vk:club5`."""
+    known = names.get(source_id, source_id)
+    return re.sub(r"^vk:(?:public|event|-)(?=[0-9]+$)", "vk:club", known)
 
 
 def weigh(
@@ -95,20 +132,27 @@ def weigh(
     """The proposal that the posts naming a page add up to; None: too little evidence."""
     relevant = [r for r in records.values() if r.analysis is not None and r.analysis.relevant]
     authors = {record.post.author for record in relevant}
-    if len(relevant) < RELEVANT_POSTS or len(authors) < AUTHORS:
+    is_own_word = "community" in row["hows"]  # a page speaks with one voice on its own wall
+    if len(relevant) < RELEVANT_POSTS or (len(authors) < AUTHORS and not is_own_word):
         return None
-    hows = ", ".join(HOW[how] for how in row["hows"] if how in HOW)
     homes = [record.post.source_home for record in relevant if record.post.source_home]
     return Proposal(
         id=f"{network.value}:{address}",
         network=network,
         address=address,
         title=row["title"] or address,
-        reason=(
-            f"Важных публикаций, которые на неё ведут: {len(relevant)} из {len(records)}, "
-            f"разных авторов: {len(authors)} ({hows})."
-        ),
+        reason=_reason(row, relevant=len(relevant), posts=len(records), authors=len(authors)),
         found_at=now,
         home=max(set(homes), key=lambda home: (homes.count(home), home)) if homes else None,
         mentions=len(relevant),
     )
+
+
+def _reason(row: Mapping[str, Any], *, relevant: int, posts: int, authors: int) -> str:
+    """Why a page is proposed, for the officer."""
+    if row["hows"] == ["community"]:
+        return f"{row['about']} Важных публикаций из последних на её стене: {relevant} из {posts}."
+    hows = ", ".join(HOW[how] for how in row["hows"] if how in HOW)
+    found = f"{row['about']} " if row.get("about") else ""
+    where = " на её стене и ведущих на неё" if "community" in row["hows"] else ", которые на неё ведут"
+    return f"{found}Важных публикаций{where}: {relevant} из {posts}, разных авторов: {authors} ({hows})."

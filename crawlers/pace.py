@@ -60,6 +60,7 @@ LIMITS: Mapping[str, Limit] = {
     "vk:wall.get": Limit(per_day=5_000),  # execute counts its inner calls (reported, so assumed)
     "vk:newsfeed.search": Limit(per_day=1_000, every=timedelta(seconds=90)),
     "vk:wall.search": Limit(per_day=1_000),
+    "vk:groups.search": Limit(per_day=24, every=timedelta(days=1)),  # no published number: our own
     "ok": Limit(calls=1, every=timedelta(seconds=2)),  # no published number: our own modest pace
     "telegram": Limit(calls=2, period=timedelta(seconds=5), every=timedelta(seconds=10)),  # t.me, a host
     "telegram:bot": Limit(calls=30, every=timedelta(seconds=1)),

@@ -118,8 +118,12 @@ def _vk(answer: Any, context: Context) -> Parsed:
         return _vk_execute(answer, context)
     if isinstance(answer.get("parent"), str):
         return vk.comments(answer, context, post_id=answer["parent"])
+    if isinstance(answer.get("photos_of"), int):
+        return vk.photo_comments(answer, context, owner=answer["photos_of"])
     vk.check(answer, now=context.fetched_at)
     items = _items(answer["response"])
+    if _has(items, {"duration"}) and _has(items, {"title"}):
+        return vk.videos(answer, context)
     if isinstance(answer.get("group"), int):
         return vk.topics(answer, context, group=answer["group"])
     if any(items_are for items_are in (_has(items, _POST_FIELDS), not items)):

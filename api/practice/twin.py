@@ -209,7 +209,8 @@ class Twin:
 
         `author` None is somebody new, COMMUNITY the page itself, anything else a person who stays the same.
         `more`: number, likes, views, reposts, is_pinned, origin (id of the reposted post), poll
-        {question, answers}, link, video, geo, signer, board (title of a discussion), service.
+        {question, answers}, link, video, geo, signer, board (title of a discussion), film (title of
+        a video), picture (True: a photo of an album), service.
         """
         with self._world.lock:
             community = self._world.community(Network(network), _slug(network, address))

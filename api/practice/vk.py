@@ -54,6 +54,7 @@ MESSAGES = {
     219: "Advertisement post was recently added",
     222: "Hyperlinks are forbidden",
     223: "Too many replies",
+    801: "Comments for this video are closed",
     1051: "Profile is invalid",
     1117: "Access token has expired",
 }
@@ -70,6 +71,10 @@ RIGHTS = {
     "board.getComments": "us",
     "groups.getById": "ugs",
     "groups.search": "u",
+    "video.get": "u",
+    "video.getComments": "u",
+    "photos.getComments": "u",
+    "photos.getAllComments": "u",
     "groups.getLongPollServer": "ug",
     "groups.getTokenPermissions": "g",
     "users.get": "ugs",
@@ -111,6 +116,10 @@ class Vk:
             "board.getComments": self._board_get_comments,
             "groups.getById": self._groups_get_by_id,
             "groups.search": self._groups_search,
+            "video.get": self._video_get,
+            "video.getComments": self._video_get_comments,
+            "photos.getComments": self._photos_get_comments,
+            "photos.getAllComments": self._photos_get_all_comments,
             "groups.getLongPollServer": self._groups_get_long_poll_server,
             "groups.getTokenPermissions": self._groups_get_token_permissions,
             "users.get": self._users_get,
@@ -273,7 +282,7 @@ class Vk:
         wall = self._wall(exchange)
         offset, count = _number(exchange, "offset", 0), min(_number(exchange, "count", 20), 100)
         kind = exchange.parameters.get("filter", "all")
-        entries = [e for e in wall.standing(exchange.at) if not e.more.get("board")]
+        entries = [e for e in wall.standing(exchange.at) if e.is_on_wall]
         if kind == "postponed":
             entries = self._postponed(wall, exchange)
         elif kind == "owner":
@@ -323,6 +332,10 @@ class Vk:
         wall, entry = self._wall(exchange), self._post_of(exchange, "post_id")
         if not wall.comments_open or not entry.more.get("comments_open", True):
             raise Refusal(212, MESSAGES[212])
+        return self._comments_under(entry, exchange)
+
+    def _comments_under(self, entry: Entry, exchange: Exchange) -> dict[str, Any]:
+        """One page of a level, in the shape that walls and videos share."""
         parent = _number(exchange, "comment_id", 0)
         level = self._level(entry, parent, exchange.parameters.get("sort", "asc"))
         start = _number(exchange, "start_comment_id", 0)
@@ -371,7 +384,7 @@ class Vk:
             for wall in self._world.of(Network.VK)
             if wall.access is Access.OPEN
             for e in wall.standing(exchange.at)
-            if not e.more.get("board") and start <= (e.publish_at or e.at) <= end and matches(_searched(e))
+            if e.is_on_wall and start <= (e.publish_at or e.at) <= end and matches(_searched(e))
         ]
         found.sort(key=lambda e: (e.publish_at or e.at, e.number), reverse=True)
         reachable = found[:1000]
@@ -389,7 +402,7 @@ class Vk:
 
     def _wall_search(self, exchange: Exchange) -> dict[str, Any]:
         wall, matches = self._wall(exchange), _matcher(_text(exchange, "query"))
-        found = [e for e in wall.standing(exchange.at) if matches(_searched(e))]
+        found = [e for e in wall.standing(exchange.at) if e.is_on_wall and matches(_searched(e))]
         offset = _number(exchange, "offset", 0)
         shown = found[offset : offset + min(_number(exchange, "count", 20), 100)]
         return {
@@ -443,10 +456,55 @@ class Vk:
 
     def _groups_search(self, exchange: Exchange) -> dict[str, Any]:
         matches = _matcher(_text(exchange, "q"))
-        found = [g for g in self._world.of(Network.VK) if matches(g.title)]
+        found = [g for g in self._world.of(Network.VK) if matches(g.title)][:1000]
         offset = _number(exchange, "offset", 0)
-        shown = found[offset : offset + _number(exchange, "count", 20)]
+        shown = found[offset : offset + min(_number(exchange, "count", 20), 1000)]
         return {"count": len(found), "items": [self._objects.group(g) for g in shown]}
+
+    def _video_get(self, exchange: Exchange) -> dict[str, Any]:
+        films = [e for e in self._wall(exchange).standing(exchange.at) if e.more.get("film")]
+        offset = _number(exchange, "offset", 0)
+        shown = films[offset : offset + min(_number(exchange, "count", 100), 200)]
+        return {
+            "count": len(films),
+            "items": [self._objects.film(e) for e in shown],
+        } | self._extended(exchange, shown)
+
+    def _video_get_comments(self, exchange: Exchange) -> dict[str, Any]:
+        entry = self._post_of(exchange, "video_id")
+        if not entry.more.get("film"):
+            raise Refusal(15, MESSAGES[15])
+        if not entry.more.get("comments_open", True):
+            raise Refusal(801, MESSAGES[801])
+        return self._comments_under(entry, exchange)
+
+    def _photos_get_comments(self, exchange: Exchange) -> dict[str, Any]:
+        entry = self._post_of(exchange, "photo_id")
+        if not entry.more.get("picture"):
+            raise Refusal(15, MESSAGES[15])
+        return self._photo_page(entry.live_comments(), exchange)
+
+    def _photos_get_all_comments(self, exchange: Exchange) -> dict[str, Any]:
+        """Of all albums, newest first; each names its photo."""
+        pictures = [e for e in self._wall(exchange).standing(exchange.at) if e.more.get("picture")]
+        said = sorted((c for e in pictures for c in e.live_comments()), key=lambda c: (c.at, c.number))
+        return self._photo_page(said[::-1], exchange)
+
+    def _photo_page(self, said: Sequence[Comment], exchange: Exchange) -> dict[str, Any]:
+        """Comments of photos have no threads and no owner; `pid` is the photo."""
+        offset = _number(exchange, "offset", 0)
+        shown = said[offset : offset + min(_number(exchange, "count", 20), 100)]
+        items = [
+            {
+                "id": c.number,
+                "from_id": c.author.number,
+                "date": unix(c.at),
+                "text": html.escape(c.text, quote=False),
+                "pid": c.post.number,
+            }
+            for c in shown
+        ]
+        return {"count": len(said), "items": items}
 
     def _groups_get_token_permissions(self, exchange: Exchange) -> dict[str, Any]:
         rights = {

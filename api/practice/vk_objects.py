@@ -204,6 +204,18 @@ class VkObjects:
         return shown
 
     @staticmethod
+    def film(entry: Entry) -> dict[str, Any]:
+        """A video of the page: `text` is its description."""
+        shown = _video(str(entry.more["film"]), entry)
+        return shown | {
+            "description": entry.text,
+            "comments": len(entry.live_comments()),
+            "views": entry.views,
+            "likes": {"count": entry.likes, "user_likes": 0},
+            "can_comment": 1,
+        }
+
+    @staticmethod
     def topic(entry: Entry, preview: int) -> dict[str, Any]:
         live = entry.live_comments()
         last = live[-1] if live else None
@@ -227,7 +239,7 @@ class VkObjects:
     def update(self, event: Event) -> dict[str, Any] | None:
         """An update of Bots Long Poll; None for what VK does not tell: edited and deleted posts."""
         group, entry, comment = event.entry.community, event.entry, event.comment
-        if entry.more.get("board"):
+        if not entry.is_on_wall:
             return None
         if comment is None:
             if event.change is not Change.POSTED or entry.is_deleted:

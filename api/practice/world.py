@@ -41,6 +41,10 @@ LAST_NAMES = (
 )
 
 
+#: Facts of what stands on a VK page beside its wall -> prefix of its id.
+OFF_WALL = {"board": "topic", "film": "video", "picture": "photo"}
+
+
 class Access(StrEnum):
     """Who may read a community."""
 
@@ -127,6 +131,11 @@ class Entry:
     publish_at: datetime | None = None  #: waits for its time; None: it stands
     origin: Entry | None = None  #: what it reposts or forwards
     more: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_on_wall(self) -> bool:
+        """Whether a reader of the wall sees it: no discussion, video or photo of VK."""
+        return not any(self.more.get(fact) for fact in OFF_WALL)
 
     def live_comments(self) -> list[Comment]:
         return [comment for comment in self.comments if not comment.is_deleted]
@@ -283,7 +292,8 @@ class World:
         at = at.astimezone(UTC)
         number = community.take_number() if number is None else number
         key = entry_key(community, number)
-        kind = "topic" if facts.get("more", {}).get("board") else ""
+        more = facts.get("more", {})
+        kind = next((kind for fact, kind in OFF_WALL.items() if more.get(fact)), "")
         entry = Entry(
             id=f"{community.network.value}:{kind}{key}", number=number, key=key, community=community,
             author=author, text=text, at=at, **facts,

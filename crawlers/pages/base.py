@@ -71,8 +71,10 @@ class Mention:
     post_id: str
     network: Network
     address: str  #: as `sources.yaml` writes it: club1, durov, group/123, site.ru
-    how: str  #: repost | mention | link
+    how: str  #: repost | mention | link | search (stands on its wall) | community (found by its name)
     title: str = ""  #: empty: the answer does not tell
+    also: str = ""  #: another address of the same page
+    about: str = ""  #: Russian, what else is known of it: «участников 1 240»
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,10 +83,12 @@ ERRORS: Mapping[str, Rule] = {
     "103": _BAD,  # out of limits
     "104": Rule(reaction=Reaction.GONE),  # not found
     "113": _BAD,  # wrong user id
+    "114": _BAD,  # wrong album id
     "118": _BAD,  # upload: server
     "121": _BAD,  # upload: hash
     "125": _BAD,  # wrong group id
     "129": _BAD,  # upload: photo
+    "200": _CLOSED,  # access to the album denied
     "203": _CLOSED,  # access to the group denied
     "204": _CLOSED,  # access denied
     "210": _CLOSED,  # access to the post
@@ -100,6 +102,7 @@ ERRORS: Mapping[str, Rule] = {
     "223": _BAD,
     "224": _BAD,
     "601": _TOMORROW,  # too many actions today
+    "801": _CLOSED,  # comments of the video are closed
     "1051": _TOKEN,  # VK ID token on a method closed to it; not in the published list
     "1116": _TOKEN,  # token is invalid
     "1117": _TOKEN,  # token has expired
@@ -172,22 +175,51 @@ def _posts(answer: Answer, context: Context, *, method: str) -> Parsed:
 def comments(answer: Answer, context: Context, *, post_id: str) -> Parsed:
     """wall.getComments (also with comment_id), photos., video., market.getComments under our `post_id`.
 
+    A comment of a wall that names its post itself stands under that one.
     Replies inside `thread` come right after their comment. `level_count`: page by this one.
     `threads`: those of which the answer holds only a part; ask for them with comment_id.
     """
     check(answer, now=context.fetched_at, method="wall.getComments")
     response = answer["response"]
     items = _items(response)
+    is_on_wall = _WALL_POST.match(post_id) is not None
     reading = Reading(context=context, titles=_titles(response))
     reading.read_all(
         items,
-        lambda item: reading.comment(item, _own_parent(item) or post_id),
+        lambda item: reading.comment(item, (is_on_wall and _own_parent(item)) or post_id),
         shape=lambda item: {**_one_item(item), "parent": post_id},
     )
     about = response if isinstance(response, Mapping) else {}
     return reading.parsed(
         total=whole(about.get("count")), level_count=whole(about.get("current_level_count"))
     )
+
+
+def videos(answer: Answer, context: Context) -> Parsed:
+    """video.get: a video is a post (`vk:video-1_5`), its text is the title and the description."""
+    check(answer, now=context.fetched_at, method="video.get")
+    response = answer["response"]
+    reading = Reading(context=context, titles=_titles(response))
+    reading.read_all(_items(response), reading.video)
+    return reading.parsed(total=whole(response.get("count")) if isinstance(response, Mapping) else None)
+
+
+def photo_comments(answer: Answer, context: Context, *, owner: int) -> Parsed:
+    """photos.getAllComments of a page, newest first: each comment names its photo by `pid`."""
+    check(answer, now=context.fetched_at, method="photos.getAllComments")
+    response = answer["response"]
+    reading = Reading(context=context, titles=_titles(response))
+
+    def photo_of(item: Any) -> str:
+        number = whole(item.get("pid", item.get("photo_id"))) if isinstance(item, Mapping) else None
+        return f"vk:photo{owner}_{must(number, 'pid')}"
+
+    reading.read_all(
+        _items(response),
+        lambda item: reading.comment(item, photo_of(item)),
+        shape=lambda item: {**_one_item(item), "photos_of": owner},
+    )
+    return reading.parsed(total=whole(response.get("count")) if isinstance(response, Mapping) else None)
 
 
 def topics(answer: Answer, context: Context, *, group: int) -> Parsed:
@@ -472,6 +504,26 @@ class Reading:
             )
         )
 
+    def video(self, item: Any) -> None:
+        """One video of a page; a post about it on a wall is another post."""
+        item = _record(item)
+        owner = must(whole(item.get("owner_id")), "owner_id")
+        number = must(whole(item.get("id")), "id")
+        post_id, url = f"vk:video{owner}_{number}", f"https://vk.com/video{owner}_{number}"
+        title, raw = _line(item.get("title")), _raw(item.get("description"))
+        self.mentions += named(raw, post_id=post_id, own=f"club{-owner}")
+        self.posts.append(
+            Post(
+                id=post_id,
+                kind=PostKind.POST,
+                **self._common({"date": item.get("date", item.get("adding_date"))}, owner=owner),
+                text=_joined(title, _text(raw)),
+                url=url,
+                attachments=(Attachment(kind="video", url=url, title=title),),
+                counters=_counters(item),
+            )
+        )
+
     def event(self, update: Any) -> None:
         """One event of the Callback API or Long Poll."""
         update = _record(update, "события")
@@ -591,6 +643,7 @@ def _own_parent(item: Any) -> str | None:
     return f"vk:{owner}_{number}" if owner is not None and number else None
 
 
+_WALL_POST = re.compile(r"vk:-?[0-9]")
 _OWNER = re.compile(r"vk:[a-z]*(-?[0-9]+)_")
 
 

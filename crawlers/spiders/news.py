@@ -99,7 +99,9 @@ class NewsSpider(NetworkSpider):
             if (article := news.news_id(url)) in starts:
                 post = told.get(article)
                 self._wait_for(
-                    state, [(url, post.content_hash if post else None)], date=post and post.published_at
+                    state,
+                    [(url, post.content_hash if post else None)],
+                    date=post.published_at if post else None,
                 )
 
     async def _not_a_feed(self, visit: Visit, page: Page, state: dict[str, Any]) -> None:

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from scrapy.http import FormRequest, Request
 
-from crawlers.cursors import Walk
-from crawlers.health import Closed, NoToken
-from crawlers.pace import Call, token_bucket
+from crawlers import discovery
+from crawlers.cursors import BACKFILL, Walk
+from crawlers.health import Closed, NoToken, Unreached
+from crawlers.pace import Call, NotNow, token_bucket
 from crawlers.pages import vk
-from crawlers.pages.base import Context, Mention, NetworkRefusal, Parsed, Reaction, read_json
+from crawlers.pages.base import (
+    Community,
+    Context,
+    Mention,
+    NetworkRefusal,
+    Parsed,
+    Reaction,
+    Unreadable,
+    read_json,
+)
 from crawlers.schedule import reread_at
 from crawlers.spiders.base import OF_ONE_POST, NetworkSpider, side_by_side
 from crawlers.spiders.vk_calls import VERSION, VkCalls
@@ -30,6 +41,17 @@ REREADS = 100  # ids of one wall.getById
 COMMENTED_AT_MOST = 40  # posts whose comments are read in one visit
 BOARDS = timedelta(minutes=15)  # between two looks at the discussions of a community
 NO_BOARDS = timedelta(days=1)
+MEDIA = timedelta(
+    minutes=30
+)  # between two looks at the videos of a community, and at what is said of its photos
+NO_MEDIA = timedelta(hours=6)
+VIDEOS = 20  # of a community, the newest
+PHOTO_PAGES = 5  # of comments under all photos, read in one visit
+COMMUNITIES = 200  # found by the name of one settlement
+COMMUNITY_PAUSE = timedelta(days=1)  # a settlement a day: pages appear rarely, and the method is dear
+SAMPLED = 5  # communities of a settlement whose walls are looked at
+SAMPLED_AT_MOST = 500  # remembered, so that the others come first next time
+SAMPLE = 20  # newest posts of such a wall
 BOARD_TOPICS = 40  # last spoken in
 TOPIC_PAGES = 3  # of a long discussion, from its end
 WALL_OF_OWN_PAGE = timedelta(minutes=10)  # Long Poll brings the rest, the wall only fills its holes
@@ -49,7 +71,7 @@ class VkSpider(NetworkSpider):
         super().__init__(**more)
         self.calls = VkCalls(self, [token.get_secret_value() for token in self.means.settings.vk_tokens])
         self._page_tokens = {
-            name.removeprefix("vk:"): token.get_secret_value()
+            name.removeprefix("vk:"): token.get_secret_value().partition("|")[0]  # the one that publishes
             for name, token in self.means.settings.page_tokens.items()
             if name.startswith("vk:")
         }
@@ -95,12 +117,14 @@ class VkSpider(NetworkSpider):
         if not visit.is_probe:
             await self._rereads(visit)
             await self._boards(visit, owner)
+            await self._videos(visit, owner)
+            await self._photos(visit, owner)
             await self._changed_comments(visit, owner)
             await visit.keep_young()
 
     async def _rereads(self, visit: Visit) -> None:
         """Counters, edits and deletions of young posts that the first page no longer shows."""
-        due = [p for p in visit.young.due(visit.now, limit=REREADS) if not is_topic(p)]
+        due = [p for p in visit.young.due(visit.now, limit=REREADS) if not (is_topic(p) or is_video(p))]
         if not due:
             return
         ids = ",".join(post_id.removeprefix("vk:") for post_id in due)
@@ -133,6 +157,54 @@ class VkSpider(NetworkSpider):
         await visit.keep_young()
         await visit.move_cursor({"next_at": (visit.now + pause).isoformat()}, "boards")
 
+    async def _videos(self, visit: Visit, owner: int) -> None:
+        """Videos of a community with descriptions; comments are read when their number changes."""
+        if owner > 0 or not visit.source.with_comments or not await self._is_time(visit, "videos"):
+            return
+        pause = NO_MEDIA
+        try:
+            answer = await self.calls("video.get", owner_id=owner, count=VIDEOS, extended=0)
+            parsed = vk.videos(answer, visit.context())
+            await visit.store(parsed, page="vk.videos")
+            visit.young.seen((replace(video, published_at=visit.now) for video in parsed.posts), visit.now)
+            pause = MEDIA if parsed.posts else NO_MEDIA
+        except NotNow:  # no token of ours opens it: told on the page of sources, and the wall goes on
+            pass
+        except NetworkRefusal as refusal:
+            if refusal.reaction not in OF_ONE_POST:
+                raise
+        await visit.keep_young()
+        await visit.move_cursor({"next_at": (visit.now + pause).isoformat()}, "videos")
+
+    async def _photos(self, visit: Visit, owner: int) -> None:
+        """What is said under any photo of a community since the last look: one list for all of them."""
+        if owner > 0 or not visit.source.with_comments or not await self._is_time(visit, "photos"):
+            return
+        state = dict(await visit.cursor("photos") or {})
+        read_to, newest, pause = state.get("read_to", 0), state.get("read_to", 0), NO_MEDIA
+        try:
+            for offset in range(0, PAGE * PHOTO_PAGES, PAGE):
+                answer = await self.calls(
+                    "photos.getAllComments", owner_id=owner, count=PAGE, offset=offset, need_likes=1
+                )
+                parsed = vk.photo_comments(answer, visit.context(), owner=owner)
+                await visit.store(parsed, page="vk.photo_comments")
+                times = [int(comment.published_at.timestamp()) for comment in parsed.posts]
+                newest, pause = max([newest, *times]), MEDIA if times else pause
+                if offset + PAGE >= (parsed.total or 0) or min(times, default=0) < read_to:
+                    break
+            state["read_to"] = newest
+        except NotNow:
+            pass
+        except NetworkRefusal as refusal:
+            if refusal.reaction not in OF_ONE_POST:
+                raise
+        await visit.move_cursor({**state, "next_at": (visit.now + pause).isoformat()}, "photos")
+
+    async def _is_time(self, visit: Visit, name: str) -> bool:
+        next_at = (await visit.cursor(name) or {}).get("next_at")
+        return next_at is None or visit.now >= datetime.fromisoformat(next_at)
+
     async def _changed_comments(self, visit: Visit, owner: int) -> None:
         if not visit.source.with_comments:
             return
@@ -152,6 +224,10 @@ class VkSpider(NetworkSpider):
                 raise
             if refusal.reaction is Reaction.GONE:
                 await visit.lost([post_id])
+        except NotNow:
+            if not is_video(post_id):
+                raise
+            return  # the key does not open them: they stay unread, what the wall says is read
         visit.young.comments_read(post_id, visit.now, recheck_at=again)
 
     async def _level(self, visit: Visit, owner: int, post_id: str, *, comment_id: str | None) -> set[str]:
@@ -160,14 +236,16 @@ class VkSpider(NetworkSpider):
             return await self._topic(visit, owner, post_id)
         present: set[str] = set()
         offset = 0
+        method, over = "wall.getComments", {"post_id": number(post_id), "preview_length": 0}
+        if is_video(post_id):
+            method, over = "video.getComments", {"video_id": number(post_id)}
         under: dict[str, Any] = (
             {"thread_items_count": 10} if comment_id is None else {"comment_id": comment_id}
         )
         while True:
             answer = await self.calls(
-                "wall.getComments", owner_id=owner, post_id=number(post_id), count=PAGE, offset=offset,
-                sort="asc", need_likes=1, preview_length=0, extended=0,
-                **under,
+                method, owner_id=owner, count=PAGE, offset=offset, sort="asc", need_likes=1, extended=0,
+                **over, **under,
             )  # fmt: skip
             parsed = vk.comments(answer, visit.context(), post_id=post_id)
             await visit.store(parsed, page="vk.comments")
@@ -175,7 +253,7 @@ class VkSpider(NetworkSpider):
             for part in parsed.threads if comment_id is None else ():
                 present |= await self._level(visit, owner, post_id, comment_id=part.comment_id)
             offset += PAGE
-            if offset >= (parsed.level_count or 0):
+            if offset >= (parsed.level_count if parsed.level_count is not None else parsed.total or 0):
                 return present
 
     async def _topic(self, visit: Visit, owner: int, topic_id: str) -> set[str]:
@@ -216,9 +294,7 @@ class VkSpider(NetworkSpider):
         return read_at is None or now - datetime.fromisoformat(read_at) >= WALL_OF_OWN_PAGE
 
     async def _long_poll_server(self, owner: int, token: str) -> dict[str, Any]:
-        call = Call(
-            bucket=token_bucket(Network.VK, token), limit="vk:community", method="groups.getLongPollServer"
-        )
+        call = Call(bucket=token_bucket(Network.VK, token), limit="vk", method="groups.getLongPollServer")
         parameters = {"group_id": str(-owner), "v": VERSION}
 
         def request() -> Request:
@@ -281,6 +357,8 @@ class VkSpider(NetworkSpider):
         since = {q: datetime.fromisoformat(state[q]) if q in state else now - SEARCHED_BACK for q in queries}
         oldest = now - 14 * SEARCHED_BACK
         await side_by_side(self._query(visit, q, max(since[q], oldest), now, state) for q in queries)
+        if not visit.is_probe:
+            await self._communities(visit)
         visit.is_complete = True
 
     def _queries_due(self, state: Mapping[str, str], now: datetime) -> list[str]:
@@ -332,6 +410,94 @@ class VkSpider(NetworkSpider):
         await visit.store(replace(parsed, posts=posts, mentions=mentions), page="vk.search")
         return parsed
 
+    async def _communities(self, visit: Visit) -> None:
+        """Once a day, communities by the name of one settlement. Newest posts of those nobody decided on go
+        to the index; what the analysis says of them is the evidence of a proposal."""
+        if not self.means.queries or not await self._is_time(visit, "communities"):
+            return
+        state = deepcopy(dict(await visit.cursor("communities") or {}))
+        asked: dict[str, str] = state.setdefault("asked", {})
+        name = min(self.means.queries, key=lambda query: asked.get(query, ""))
+        pause, state["trouble"] = COMMUNITY_PAUSE, ""
+        try:
+            found = await self._found_communities(visit, name)
+            fresh = await self._undecided(found, state)
+            for community in fresh[:SAMPLED]:
+                await self._sample(visit, community, name)
+            sampled = [*state.get("sampled", ()), *(community.number for community in fresh[:SAMPLED])]
+            asked[name] = visit.now.isoformat()
+            state |= {
+                "name": name,
+                "at": visit.now.isoformat(),
+                "found": len(found),
+                "sampled": list(dict.fromkeys(sampled))[-SAMPLED_AT_MOST:],
+                "looked_at": len(fresh[:SAMPLED]),
+            }
+        except NotNow as held:
+            state["trouble"] = str(held)
+            pause = min(max(held.until - visit.now, timedelta(minutes=1)), COMMUNITY_PAUSE)
+        except (NetworkRefusal, Unreached, Unreadable) as error:
+            state["trouble"] = str(error)
+        await visit.move_cursor({**state, "next_at": (visit.now + pause).isoformat()}, "communities")
+
+    async def _found_communities(self, visit: Visit, name: str) -> list[Community]:
+        """Communities that can be read, with their descriptions and sizes."""
+        answer = await self.calls("groups.search", q=name, count=COMMUNITIES)
+        numbers = [community.number for community in vk.communities(answer, now=visit.now)]
+        if not numbers:
+            return []
+        about = await self.calls(
+            "groups.getById", group_ids=",".join(numbers), fields="members_count,description"
+        )
+        found = vk.communities(about, now=visit.now)
+        return [community for community in found if not community.is_closed and not community.is_gone]
+
+    async def _undecided(self, found: Sequence[Community], state: Mapping[str, Any]) -> list[Community]:
+        """Those no officer has decided on: new ones, those that name the district, large ones first."""
+        done = await in_thread(discovery.settled, self.means.desk)
+        fresh = [
+            community
+            for community in found
+            if f"vk:club{community.number}" not in done and f"vk:{community.address}" not in done
+        ]
+        sampled = set(state.get("sampled", ()))
+
+        def rank(community: Community) -> tuple[bool, int, int]:
+            said = f"{community.title} {community.description}".lower().replace("ё", "е")
+            names = sum(query.lower().replace("ё", "е") in said for query in self.means.queries)
+            return community.number in sampled, -names, -(community.members or 0)
+
+        return sorted(fresh, key=rank)
+
+    async def _sample(self, visit: Visit, community: Community, name: str) -> None:
+        try:
+            answer = await self.calls(
+                "wall.get", owner_id=-int(community.number), count=SAMPLE, extended=1, fields=""
+            )
+        except NetworkRefusal as refusal:
+            if refusal.reaction not in OF_ONE_POST:
+                raise
+            return  # its wall is closed: nothing to propose
+        parsed = vk.wall(answer, Context(secret=self.means.secret, fetched_at=visit.now))
+        posts = tuple(post for post in parsed.posts if visit.now - post.published_at <= BACKFILL)
+        size = f", участников {community.members}" if community.members is not None else ""
+        own = f"club{community.number}"
+        mentions = [
+            Mention(
+                post_id=post.id,
+                network=Network.VK,
+                address=own,
+                how="community",
+                title=community.title,
+                also=community.address if community.address != own else "",
+                about=f"Найдена поиском сообществ по названию «{name}»{size}.",
+            )
+            for post in posts
+        ]
+        kept = {post.id for post in posts}
+        others = [mention for mention in parsed.mentions if mention.post_id in kept]
+        await visit.store(replace(parsed, posts=posts, mentions=(*others, *mentions)), page="vk.wall")
+
     def _with_source(self, post: Post) -> Post:
         source = self._owners.get(owner_of(post.id))
         return adopted(post, source) if source else post
@@ -365,6 +531,11 @@ class VkSpider(NetworkSpider):
 def is_topic(post_id: str) -> bool:
     """Whether it is a discussion of a board: `vk:topic-1_5`."""
     return post_id.startswith("vk:topic")
+
+
+def is_video(post_id: str) -> bool:
+    """Whether it is a video of a page: `vk:video-1_5`."""
+    return post_id.startswith("vk:video")
 
 
 def number(post_id: str) -> int:

@@ -33,6 +33,12 @@ BATCH_RECORDS = 1_000  # records they may bring together: an answer over 5 MB is
 IN_FLIGHT = 6  # requests of one token on the wire; the pace, not the answer, decides when the next one goes
 REPEATS = 3  # of a call that got no whole answer
 PAUSES = (1.0, 5.0, 30.0)  # seconds before them
+CLOSED_FOR = timedelta(days=1)  # a method closed to this kind of key is tried again after this
+
+#: Open to the key of a user alone (vk.md 2.2). Any other key answers with one of the codes: the key lives on.
+USER_ONLY = frozenset({"groups.search", "photos.getAllComments", "video.get", "video.getComments"})
+WRONG_KIND = frozenset({"20", "21", "27", "28", "1051"})
+DENIED = frozenset({"7", "15"})  # of a search, which has no object that could be closed: the key again
 
 
 @dataclass(slots=True, eq=False)
@@ -65,6 +71,7 @@ class VkCalls:
         self._waiting: deque[Ask] = deque()
         self._is_wanted = asyncio.Event()
         self._cannot_batch: set[str] = set()
+        self._proven: set[tuple[str, str]] = set()  # token, method of USER_ONLY that has worked with it
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
@@ -134,7 +141,7 @@ class VkCalls:
         for ask in [ask for ask in self._waiting if bucket not in ask.held]:
             records += ask.records
             is_full = len(picked) == most or records > BATCH_RECORDS
-            if picked and (is_full or ask.is_single or picked[0].is_single):
+            if picked and (is_full or self._goes_alone(ask, bucket) or self._goes_alone(picked[0], bucket)):
                 break
             self._waiting.remove(ask)
             if not ask.answer.done():  # else nobody waits any more
@@ -151,6 +158,11 @@ class VkCalls:
                 self._put(ask)
                 self._hold(ask, bucket, held)
         return [ask for ask in picked if ask.method not in refused]
+
+    def _goes_alone(self, ask: Ask, bucket: str) -> bool:
+        """A method that this token may not have at all would cost the calls beside it their answer."""
+        is_unproven = ask.method in USER_ONLY and (bucket, ask.method) not in self._proven
+        return ask.is_single or is_unproven
 
     def _admit(self, bucket: str, methods: list[str]) -> dict[str, NotNow]:
         """Charge the calls; the methods that this token may not call now."""
@@ -229,8 +241,14 @@ class VkCalls:
 
     async def _settle(self, bucket: str, ask: Ask, result: dict[str, Any] | NetworkRefusal) -> None:
         if not isinstance(result, NetworkRefusal):
+            if ask.method in USER_ONLY:
+                self._proven.add((bucket, ask.method))
             if not ask.answer.done():
                 ask.answer.set_result(result)
+            return
+        if is_wrong_kind(result, ask.method):
+            await in_thread(self._close_method, bucket, ask.method)
+            self._pass_on(ask)
             return
         match result.reaction:
             case Reaction.RETRY:
@@ -243,6 +261,11 @@ class VkCalls:
                 self._pass_on(ask)
             case _:
                 _fail(ask, result)
+
+    def _close_method(self, bucket: str, method: str) -> None:
+        reason = f"ВКонтакте открывает {method} только ключу пользователя, а в VK_TOKENS другой."
+        until = self._spider.means.clock() + CLOSED_FOR
+        self._spider.pace.freeze(f"{bucket}:{method}", until=until, reason=reason)
 
     def _pass_on(self, ask: Ask) -> None:
         """Back to the queue: another token may take it; if none does, it fails with the freeze's reason."""
@@ -262,6 +285,13 @@ class VkCalls:
     async def _put_after(self, pause: float, ask: Ask) -> None:
         await pace.rest(pause)
         self._put(ask)
+
+
+def is_wrong_kind(refusal: NetworkRefusal, method: str) -> bool:
+    """Whether the token is well and only this method is closed to keys of its kind."""
+    if method not in USER_ONLY:
+        return False
+    return refusal.code in WRONG_KIND or (method == "groups.search" and refusal.code in DENIED)
 
 
 def script(asks: Sequence[Ask]) -> str:
