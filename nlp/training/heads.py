@@ -6,10 +6,12 @@ outputs. It is tried on corrections it has not seen, and takes over only when it
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,13 +22,13 @@ import numpy.typing as npt
 from index.desk import Desk
 from index.desk.corrections import Correction
 from index.domain.analysis import Intent, Risk, Sentiment
-from index.errors import NotFound
+from index.errors import Conflict, NotFound
 from index.posts.base import PostIndex
 from index.posts.query import Record
 from index.settings import Settings
 from nlp.analyse import analysed_text, head_input
 from nlp.district import load_district
-from nlp.models import CURRENT, LoadedModels, current_heads, load_models
+from nlp.models import CURRENT, LoadedModels, current_heads, load_models, version_in_use
 from nlp.models.base import HeadInput
 from nlp.models.features import names_of
 from nlp.models.heads import Taught, save_heads
@@ -46,6 +48,9 @@ PENALTY = 3e-3  # per post: a correction moves what is said of its like, not eve
 PROBE = Path(__file__).parent / "corpus" / "x1.jsonl"  # lines on which nothing may get worse
 PROBE_LOSS = 0.01  # share of decisions on the probe that may be lost
 PREVIOUS = "previous"  # file beside CURRENT: the heads before the last retraining
+LOCK = "training"  # file beside CURRENT, locked while heads learn or change
+SUBJECT = "models:heads"  # in the audit, where every retraining leaves its figures
+TAUGHT, KEPT, RETURNED = "heads_taught", "heads_kept", "heads_returned"  # what the audit says was done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +92,19 @@ class Lessons:
         )  # fmt: skip
 
 
-def train_on_corrections(desk: Desk, posts: PostIndex, *, settings: Settings, now: datetime) -> Report:
-    """Try what the corrections teach, take it over when better. Repeating it changes nothing more."""
+def train_on_corrections(
+    desk: Desk, posts: PostIndex, *, settings: Settings, now: datetime, actor: str = "service"
+) -> Report:
+    """Try what the corrections teach, take it over when better. Repeating it changes nothing more.
+
+    Running processes take the new heads before their next batch. Leaves a row in the audit with the figures
+    unless there was too little to try. Raises Conflict while another retraining is under way.
+    """
+    with _alone(settings.data):
+        return _train(desk, posts, settings, now, actor)
+
+
+def _train(desk: Desk, posts: PostIndex, settings: Settings, now: datetime, actor: str) -> Report:
     by_post: dict[str, list[Correction]] = {}
     for correction in desk.corrections.since():
         by_post.setdefault(correction.post_id, []).append(correction)
@@ -103,27 +119,62 @@ def train_on_corrections(desk: Desk, posts: PostIndex, *, settings: Settings, no
     held = lessons.part(lessons.held)
     before, after = right_share(models, held, None), right_share(models, held, tried)
     probe = _probe(models, tried)
-    better = after > before and probe >= -PROBE_LOSS
     report = Report(posts=len(corrected), fields=fields, before=before, after=after, probe=probe)
-    if not better:
+    if after <= before or probe < -PROBE_LOSS:
+        desk.audit.note(KEPT, SUBJECT, actor=actor, at=now, **asdict(report))
         return report
-    version = _take_over(models, taught(models, lessons), settings.data, now)
-    return replace(report, taken=True, version=version)
+    name, version = _save(models, taught(models, lessons), settings.data, now)
+    report = replace(report, taken=True, version=version)
+    desk.audit.note(TAUGHT, SUBJECT, actor=actor, at=now, **asdict(report))
+    _take_over(settings.data, name)
+    return report
 
 
-def step_back(data: Path) -> str | None:
-    """Back to the heads before the last retraining: their folder, None: the shipped. Raises NotFound."""
+def step_back(desk: Desk, *, data: Path, now: datetime, actor: str = "service") -> str:
+    """Back to the heads before the last retraining; their version. Raises NotFound, Conflict.
+
+    Running processes take them before their next batch. Leaves a row in the audit.
+    """
+    with _alone(data):
+        if not can_step_back(data):
+            raise NotFound("Дообученных моделей ещё не было: возвращаться не к чему.")
+        folder = data / "models"
+        name = (folder / PREVIOUS).read_text(encoding="utf-8").strip()
+        if name:
+            _write(folder / CURRENT, name)
+        else:
+            (folder / CURRENT).unlink(missing_ok=True)
+        (folder / PREVIOUS).unlink()
+        version = version_in_use(data)
+        desk.audit.note(RETURNED, SUBJECT, actor=actor, at=now, version=version)
+        return version
+
+
+def can_step_back(data: Path) -> bool:
+    """Whether there are heads before those in use."""
+    return (data / "models" / PREVIOUS).is_file()
+
+
+def is_training(data: Path) -> bool:
+    """Whether heads learn at this moment, in this process or another."""
+    try:
+        with _alone(data):
+            return False
+    except Conflict:
+        return True
+
+
+@contextmanager
+def _alone(data: Path) -> Iterator[None]:
+    """One at a time on a data folder; a killed process leaves nothing locked."""
     folder = data / "models"
-    previous = folder / PREVIOUS
-    if not previous.is_file():
-        raise NotFound("Дообученных моделей ещё не было: возвращаться не к чему.")
-    name = previous.read_text(encoding="utf-8").strip()
-    previous.unlink()
-    if not name:
-        (folder / CURRENT).unlink(missing_ok=True)
-        return None
-    _write(folder / CURRENT, name)
-    return name
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Conflict("Модели уже дообучаются. Подождите минуту.") from None
+        yield
 
 
 # --- learning -----------------------------------------------------------------------------------------
@@ -245,23 +296,32 @@ def _mark(y: Array, known: npt.NDArray[np.bool_], field: str, value: Any) -> Non
 # --- taking over --------------------------------------------------------------------------------------
 
 
-def _take_over(models: LoadedModels, layer: Taught, data: Path, now: datetime) -> str:
-    """Save the new heads in their own folder and point to it; the one before stays for a step back."""
+def _save(models: LoadedModels, layer: Taught, data: Path, now: datetime) -> tuple[str, str]:
+    """Save the new heads whole in a folder of their own: its name, and their version."""
     folder = data / "models"
-    name = f"heads-{now:%Y%m%d-%H%M%S}"
-    version = f"{models.heads.card['version']}+{now:%Y%m%d.%H%M}"
+    moment, again = f"{now:%Y%m%d.%H%M%S}", 0
+    while (folder / (name := f"heads-{moment}{f'-{again}' if again else ''}")).exists():
+        again += 1  # a name never stands for other weights than before
+    version = f"{models.heads.card['version']}+{name.removeprefix('heads-')}"
     fresh = folder / f"{name}.new"
-    fresh.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
     card = {key: value for key, value in models.heads.card.items() if key != "format"}
     save_heads(fresh, replace(models.heads.weights, taught=layer), {**card, "version": version})
-    target = folder / name
-    if target.exists():
-        shutil.rmtree(target)
-    fresh.rename(target)
-    before = current_heads(data)
-    _write(folder / PREVIOUS, before.name if before else "")
+    fresh.rename(folder / name)
+    return name, version
+
+
+def _take_over(data: Path, name: str) -> None:
+    """Point to the new heads; those before stay for a step back, older ones go."""
+    folder = data / "models"
+    current = current_heads(data)
+    before = current.name if current else ""
+    _write(folder / PREVIOUS, before)
     _write(folder / CURRENT, name)
-    return version
+    for old in folder.glob("heads-*"):
+        if old.name not in (name, before):
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _write(path: Path, text: str) -> None:
