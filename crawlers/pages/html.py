@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from lxml import etree
@@ -29,17 +30,25 @@ def tree(body: str | bytes, *, charset: str = "utf-8") -> Element:
     return root
 
 
-def classes(element: Element) -> list[str]:
-    return (element.get("class") or "").split()
+def classes(element: Element) -> tuple[str, ...]:
+    return _names(element.get("class") or "")
+
+
+@lru_cache(maxsize=4_096)  # a page repeats the same few attributes for every message
+def _names(attribute: str) -> tuple[str, ...]:
+    return tuple(attribute.split())
 
 
 def by_class(root: Element) -> dict[str, list[Element]]:
     """Elements under `root` by each of their classes, in document order; one walk serves all questions."""
     found: dict[str, list[Element]] = {}
-    for element in root.iter(etree.Element):
-        for name in (element.get("class") or "").split():
+    for element in _WITH_CLASS(root):
+        for name in _names(element.get("class")):
             found.setdefault(name, []).append(element)
     return found
+
+
+_WITH_CLASS = etree.XPath("descendant-or-self::*[@class]", smart_strings=False)
 
 
 def is_inside(element: Element, *names: str, stop: Element | None = None) -> bool:
@@ -56,12 +65,35 @@ def text_of(element: Element) -> str:
     """Text of an element: <br> and blocks end lines, runs of blanks are one space, scripts are no text."""
     if len(element) == 0 and element.tag != "pre" and element.tag not in _SILENT:  # most: counters, titles
         return _BLANKS.sub(" ", element.text or "").strip()
-    return "".join(_pieces(element)).strip()
+    pieces = _flat(element)
+    return "".join(_pieces(element) if pieces is None else pieces).strip()
 
 
 _BLOCKS = frozenset("p div blockquote pre li ul ol h1 h2 h3 h4 h5 h6 tr table section article".split())
 _SILENT = frozenset("script style noscript template svg".split())
 _BLANKS = re.compile(r"[ \t\r\n\f]+")
+
+
+def _flat(element: Element) -> list[str] | None:
+    """Pieces of an element whose children are inline and have none of their own: nearly every message.
+    None: it is not so simple."""
+    if element.tag == "pre" or element.tag in _SILENT:
+        return None
+    pieces = [_BLANKS.sub(" ", element.text)] if element.text else []
+    for child in element:
+        tag = child.tag
+        if not isinstance(tag, str) or len(child) or tag in _NOT_INLINE:
+            return None
+        if tag == "br":
+            pieces.append("\n")
+        if text := child.text:
+            pieces.append(_BLANKS.sub(" ", text))
+        if tail := child.tail:
+            pieces.append(_BLANKS.sub(" ", tail))
+    return pieces
+
+
+_NOT_INLINE = _BLOCKS | _SILENT
 
 
 def _pieces(root: Element) -> Iterator[str]:

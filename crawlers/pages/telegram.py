@@ -65,16 +65,21 @@ def page(html: str | bytes, context: Context) -> Parsed:
     `preview_off` when the answer shows no history: then the channel is not empty, it is closed to the web.
     """
     root = tree(html)
-    found = by_class(root)
-    messages = [one for one in found.get("tgme_widget_message", ()) if one.get("data-post")]
-    if not messages and "tgme_channel_history" not in found:
-        if "tgme_page" in found or "tgme_page_title" in found:
-            return Parsed(preview_off=True)
-        raise Unreadable("Это не страница канала Telegram, или она оборвана.")
+    messages = [one for one in _POSTS(root) if one.get("data-post") and _MESSAGE in classes(one)]
+    if not messages:
+        found = by_class(root)
+        if "tgme_channel_history" not in found:
+            if "tgme_page" in found or "tgme_page_title" in found:
+                return Parsed(preview_off=True)
+            raise Unreadable("Это не страница канала Telegram, или она оборвана.")
     reading = Reading(context=context)
     for message in messages:
         reading.read(message, reading.post)
-    return reading.parsed(next=_older(root, found))
+    return reading.parsed(next=_older(root))
+
+
+_MESSAGE = "tgme_widget_message"
+_POSTS = etree.XPath("descendant-or-self::*[@data-post]")
 
 
 def channel(html: str | bytes, context: Context) -> Community | None:
@@ -498,14 +503,14 @@ def _line(element: Element | None) -> str:
     return " ".join(_text(element).split())
 
 
-def _older(root: Element, found: Found) -> str | None:
+def _older(root: Element) -> str | None:
     """`before` of the older page: link rel=prev, else the «more» button; neither: the channel's start."""
     for link in root.iter("link"):
         if (link.get("rel") or "").lower() == "prev":
             before = parse_qs(urlsplit(link.get("href") or "").query).get("before", [""])[0]
             if before.isdecimal():
                 return before
-    return _more(found, "data-before")
+    return _more(by_class(root), "data-before")
 
 
 def _more(found: Found, attribute: str) -> str | None:
