@@ -21,12 +21,8 @@ from nlp.training.corpus import read_kursk, read_toxic, read_tweets
 from nlp.training.linear import Array
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
-TRAINED = (
-    "district.weight",
-    "district.bias",
-    "toxic.weight",
-    "toxic.bias",
-)  # layers that the heads take over
+TASKS = ("district", "toxic", "tweets", "kursk")
+TRAINED = tuple(f"{task}.{part}" for task in TASKS for part in ("weight", "bias"))  # layers that are kept
 
 
 def main() -> int:
