@@ -22,7 +22,7 @@ from crawlers import discovery, parse
 from crawlers.cursors import Young
 from crawlers.health import Outcome, Trouble, after_visit
 from crawlers.pace import Pace, limits, network_day, token_bucket
-from crawlers.pages.base import Context, NetworkRefusal, Unreadable, next_midnight
+from crawlers.pages.base import Context, NetworkRefusal, Unreadable
 from crawlers.schedule import Budget, Rhythm, attention, backed_off, interval
 from crawlers.spiders.base import BODY_BYTES, TIMEOUT, Errand, NetworkSpider
 from crawlers.spiders.max import MaxSpider
@@ -36,6 +36,7 @@ from index.domain.alert import AlertState
 from index.domain.post import Network
 from index.domain.source import Source, SourceHealth
 from index.errors import NotFound, Unavailable
+from index.pace import next_midnight
 from index.posts.base import PostIndex
 from index.settings import Settings
 
@@ -307,8 +308,9 @@ class Crawler:
         share = attention(rhythm, now, is_official=source.is_official)
         if source.network is Network.NEWS:
             return courtesy(share, shortest)
-        total = self._shares.total(source.network, now)
-        return interval(share, total, self._budget(source.network, now), shortest=shortest)
+        total, sources = self._shares.total(source.network, now)
+        budget = self._budget(source.network, now)
+        return interval(share, total, budget, shortest=shortest, sources=sources)
 
     def _budget(self, network: Network, now: datetime) -> Budget:
         """What the tokens of a network permit for visits by schedule."""
@@ -325,8 +327,9 @@ class Crawler:
         names = [f"{token_bucket(Network.VK, token)}:wall.get" for token in tokens]
         calls_left = sum(max(per_day * TOKEN_RESERVE - spent.get(name, 0), 0) for name in names)
         return Budget(
-            calls_per_second=rate * len(tokens) * BATCHED, calls_left=int(calls_left), seconds_left=left
-        )
+            calls_per_second=rate * len(tokens) * BATCHED, calls_left=int(calls_left), seconds_left=left,
+            calls_per_day=int(per_day * TOKEN_RESERVE * len(tokens)),
+        )  # fmt: skip
 
     def _shortest(self, source: Source) -> timedelta:
         row = self._limits[OWN_ADDRESSES.get(source.address, SPIDERS[source.network].limit)]
@@ -424,11 +427,13 @@ class Shares:
         self._read_at: datetime | None = None
         self._lock = threading.Lock()
 
-    def total(self, network: Network, now: datetime) -> float:
+    def total(self, network: Network, now: datetime) -> tuple[float, int]:
+        """Their sum, and how many sources ask."""
         with self._lock:
             if self._read_at is None or now - self._read_at > SHARES_KEPT:
                 self._read(now)
-            return sum(self._shares.get(network, {}).values())
+            shares = self._shares.get(network, {})
+            return sum(shares.values()), len(shares)
 
     def put(self, source: Source, rhythm: Rhythm, now: datetime) -> None:
         with self._lock:

@@ -25,6 +25,7 @@ from crawlers.pages.text import mask
 from index.domain.post import AuthorKind, Network, Post, pseudonym
 from index.domain.source import Source
 from index.errors import ServiceError
+from index.pace import next_midnight
 
 RAW_CHARACTERS = 20_000  # of a record that could not be read, kept for the quarantine
 HIDDEN = "~"  # before an author that is already a pseudonym, in raw records of the quarantine
@@ -210,15 +211,6 @@ def refuse(
         tries=rule.tries,
         doubles=rule.doubles,
     )
-
-
-MOSCOW = timedelta(hours=3)  # no summer time since 2014; daily quotas of Russian networks turn over here
-
-
-def next_midnight(now: datetime) -> datetime:
-    """Next midnight in Moscow, as UTC."""
-    local = now.astimezone(UTC) + MOSCOW
-    return local.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1) - MOSCOW
 
 
 SERVER_TROUBLE = Rule(

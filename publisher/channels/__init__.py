@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime
 from typing import Protocol
 
 from pydantic import SecretStr
@@ -10,6 +11,7 @@ from pydantic import SecretStr
 from index.domain.page import Page, PageMode, page_address
 from index.domain.post import Network
 from index.errors import Misconfigured, Refused
+from index.pace import HasQuotas, Turns, limits
 from index.settings import Settings
 from publisher.channels.base import Channel, Limits, Photos
 from publisher.channels.log import LogChannel
@@ -27,7 +29,7 @@ LIMITS: dict[Network, Limits] = {
 }
 
 
-class HasMedia(Protocol):
+class HasMedia(HasQuotas, Protocol):
     """What a channel needs of the desk."""
 
     @property
@@ -53,6 +55,7 @@ def channel_for(page: Page, settings: Settings, desk: HasMedia) -> Channel:
                 keys=keys or _open(*settings.vk_tokens),
                 reading_keys=_open(*settings.vk_tokens),
                 photos=desk.media,
+                turns=turns_of(settings, desk),
             )
         case Network.OK:
             token, _, secret = keys[0].partition("|") if keys else (_first(settings.ok_access_token), "", "")
@@ -79,6 +82,21 @@ def channel_for(page: Page, settings: Settings, desk: HasMedia) -> Channel:
                 token=keys[0] if keys else _first(settings.max_token),
                 photos=desk.media,
             )
+
+
+def turns_of(settings: Settings, desk: HasQuotas) -> Turns:
+    """Turns of calls, shared with the crawlers through the desk: they and we may hold one token.
+
+    A token that the crawlers have put aside for a person is tried all the same: it may be closed to what they
+    ask (Long Poll, walls) and open to publishing. Raises Misconfigured (LIMITS).
+    """
+    return Turns(
+        desk=desk,
+        limits=limits(settings.limits),
+        clock=lambda: datetime.now(UTC),
+        heeds_dead=False,
+        counted_at_once=1,
+    )
 
 
 def page_keys(page: Page, settings: Settings) -> tuple[str, ...]:

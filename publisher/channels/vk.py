@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
@@ -20,6 +21,7 @@ from index.errors import (
     SendError,
     Unavailable,
 )
+from index.pace import Call, NotNow, Turns, token_bucket
 from publisher.channels.base import (
     SAME_TEXT_AROUND,
     Ability,
@@ -36,9 +38,14 @@ from publisher.channels.base import (
 )
 from publisher.channels.wire import Answer, Wire
 
+logger = logging.getLogger(__name__)
+
 VERSION = "5.199"
 MAX_READ_POSTS = 500  # of a wall in one `find`; a page that posts more in a day needs a person
 PER_CALL = 100
+REPEATS = 3  # of a read that came too soon after the calls of somebody who holds the same token
+FLOOD = timedelta(minutes=10)  # a method rests this long, in every process
+PROBED = timedelta(hours=1)  # a used-up method is asked again this often at most
 
 CONNECT_AGAIN = frozenset({5, 27, 28, 1116, 1117, 3609, 3610})  # the key is dead or of the wrong kind
 PERSON = frozenset({14, 17, 24, 25, 3300, 3301, 3302})  # captcha, validation, confirmation
@@ -110,11 +117,13 @@ class VkChannel:
         keys: Sequence[str],
         reading_keys: Sequence[str],
         photos: Photos,
+        turns: Turns,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`keys` may write in the page's name; `reading_keys` may only read."""
+        """`keys` may write in the page's name; `reading_keys` may only read. Every call of every key
+        waits in `turns` for its place among the calls of all processes."""
         self._wire, self._base_url, self._photos, self._clock = wire, base_url, photos, clock
-        self._keys = tuple(keys)
+        self._keys, self._turns = tuple(keys), turns
         self._all_keys = tuple(dict.fromkeys((*keys, *reading_keys)))
 
     def check(self, page: Page) -> Capabilities:
@@ -203,10 +212,33 @@ class VkChannel:
     def _write(self, method: str, parameters: Mapping[str, str]) -> Answer:
         if not self._keys:
             raise NeedsOperator("ВКонтакте: для страницы нет ключа. Добавьте его в PAGE_TOKENS.")
+        self._turn_to_write(call := _call(self._keys[0], method))
         answer = self._wire.write("POST", self._address(method), **_form(self._keys[0], parameters))
         if isinstance(answer.json, dict) and isinstance(answer.json.get("error"), dict):
-            raise fault(answer.json["error"], self._clock())
+            raise self._fault(answer.json["error"], call)
         return answer
+
+    def _turn_to_write(self, call: Call) -> None:
+        """Nothing has left yet: whatever holds the call back, it may go later."""
+        try:
+            self._turns.wait(call)
+        except NotNow as held:
+            after = max(held.until - self._clock(), timedelta(seconds=1))
+            raise RetryLater(f"ВКонтакте: {held}", after=after, code="not now") from held
+        except Unavailable as error:
+            raise RetryLater(str(error), after=timedelta(seconds=5), code="desk") from error
+
+    def _fault(self, error: Mapping[str, Any], call: Call) -> SendError:
+        """As `fault`; a method that the network wants left alone rests in every process."""
+        now, code = self._clock(), int(error.get("error_code", 0))
+        pause = FLOOD if code == 9 else min(_next_day(now) - now, PROBED) if code in DAY_USED_UP else None
+        if pause is not None:
+            name, reason = f"{call.bucket}:{call.method}", f"Сеть ограничила метод: ошибка {code}."
+            try:
+                self._turns.freeze(name, until=now + pause, reason=reason)
+            except Unavailable:  # the outcome of the call matters more, and the next one asks the network
+                logger.warning("A method was not held back.", extra={"action": "freeze_lost", "bucket": name})
+        return fault(error, now)
 
     def _receipt(self, page: Page, answer: Answer, field: str, pattern: str) -> Receipt:
         response = answer.json.get("response") if isinstance(answer.json, dict) else None
@@ -218,9 +250,14 @@ class VkChannel:
 
     def _call(self, key: str, method: str, **parameters: str) -> Any:
         """`response` of a call that may be repeated. Raises Unavailable or the SendError of the table."""
-        answer = self._wire.call("POST", self._address(method), **_form(key, parameters))
-        if isinstance(answer.json, dict) and isinstance(answer.json.get("error"), dict):
-            raise fault(answer.json["error"], self._clock())
+        for tries in range(REPEATS):
+            self._turns.wait(call := _call(key, method))
+            answer = self._wire.call("POST", self._address(method), **_form(key, parameters))
+            error = answer.json.get("error") if isinstance(answer.json, dict) else None
+            if not isinstance(error, dict):
+                break
+            if error.get("error_code") != 6 or tries + 1 == REPEATS:
+                raise self._fault(error, call)
         if not isinstance(answer.json, dict) or "response" not in answer.json:
             raise Unavailable(f"ВКонтакте отвечает неразборчиво: HTTP {answer.status}.")
         return answer.json["response"]
@@ -372,6 +409,11 @@ class _UploadAgain(Exception):
     def __init__(self, error: NeedsOperator) -> None:
         super().__init__(str(error))
         self.error = error
+
+
+def _call(key: str, method: str) -> Call:
+    """At the pace of a user's key, the slowest: a page's key does not say what it is."""
+    return Call(bucket=token_bucket(Network.VK, key), limit="vk", method=method)
 
 
 def _form(key: str, parameters: Mapping[str, str]) -> dict[str, Any]:

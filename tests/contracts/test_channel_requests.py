@@ -21,6 +21,7 @@ from index.errors import NeedsOperator
 from index.settings import read_settings
 from publisher.channels import channel_for
 from tests.publisher.pictures import PNG
+from tests.quotas import FreeQuotas
 from tests.services import missing
 
 SCHEMAS = Path(__file__).parents[3] / "shared" / "data" / "schemas"
@@ -35,6 +36,7 @@ MAX_COMMENTS = "/messages/{mid}/comments"
 class Media:
     def __init__(self) -> None:
         self.media = self
+        self.quotas = FreeQuotas()
 
     def open(self, sha256: str) -> bytes:
         return PNG

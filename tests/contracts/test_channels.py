@@ -21,6 +21,7 @@ from index.settings import read_settings
 from publisher.channels import channel_for, wire
 from publisher.channels.base import Ability, Channel
 from tests.publisher.pictures import PNG
+from tests.quotas import FreeQuotas
 
 TEXT = "Субботник в парке — в субботу, в 10:00. Приходите!"
 KEY = "0123456789abcdef" * 4
@@ -32,6 +33,7 @@ class Media:
 
     def __init__(self) -> None:
         self.media = self
+        self.quotas = FreeQuotas()
 
     def open(self, sha256: str) -> bytes:
         return {"sunset": PNG}[sha256]

@@ -81,7 +81,7 @@ def desk(tmp_path: Path, desk_file: Path, clock: Clock) -> Iterator[Desk]:
 @pytest.fixture
 def channels(twin: Twin, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Channels]:
     monkeypatch.setattr(wire, "TIMEOUT", httpx2.Timeout(1.0))
-    channels = Channels(read_settings({}, **twin.settings(), data=tmp_path), desk)
+    channels = Channels(read_settings({}, **twin.settings() | {"limits": "vk=1000/s"}, data=tmp_path), desk)
     yield channels
     channels.close()
 

@@ -22,6 +22,7 @@ from publisher.channels.telegram import TelegramChannel
 from publisher.channels.vk import VkChannel
 from tests.factories import NOON
 from tests.publisher.pictures import GIF, JPEG, PNG, png
+from tests.quotas import FreeQuotas
 
 TEXT = "Субботник в парке — в субботу, в 10:00. Приходите!"
 SINCE, UNTIL = NOON, NOON + timedelta(minutes=5)
@@ -33,6 +34,7 @@ class Media:
     def __init__(self, **photos: bytes) -> None:
         self._photos = photos
         self.media = self
+        self.quotas = FreeQuotas()
 
     def open(self, sha256: str) -> bytes:
         return self._photos[sha256]
