@@ -561,12 +561,19 @@ def openapi() -> None:
 
 
 @train_app.command("heads")
-def train_heads() -> None:
+def train_heads(
+    back: Annotated[bool, typer.Option("--back", help="вернуть модели, которые были до дообучения")] = False,
+) -> None:
     """Дообучить головы на правках сотрудников; новые вступают, только если они лучше."""
-    from nlp.training.heads import train_on_corrections
+    from nlp.training.heads import step_back, train_on_corrections
 
     with _service() as service:
-        report = train_on_corrections(service.desk, service.posts, settings=service.settings, now=_now())
+        settings = service.settings
+        if back:
+            version = step_back(service.desk, data=settings.data, now=_now(), actor=ACTOR)
+            _say(f"Снова работают модели {version}.")
+            return
+        report = train_on_corrections(service.desk, service.posts, settings=settings, now=_now(), actor=ACTOR)
     _say(report.as_text())
 
 

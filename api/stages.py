@@ -14,7 +14,7 @@ from api.service import Service
 from crawlers.crawl import Crawler
 from index.errors import Refused
 from nlp.analyse import TICK, Analyser, analyse_waiting
-from nlp.models import current_heads, load_models
+from nlp.models import ModelsInUse
 from nlp.watch import Watcher
 from publisher.channels import Channels
 from publisher.publish import Publisher
@@ -28,6 +28,7 @@ WATCH_EVERY = timedelta(seconds=1)
 PUBLISH_EVERY = timedelta(seconds=1)
 UPKEEP_EVERY = timedelta(minutes=1)
 EVERYTHING = range(256)  # shard keys
+MODELS_NOTE = "models"  # among the heartbeats: the models that posts are analysed with, and since when
 
 
 def shard_range(text: str) -> range:
@@ -69,12 +70,22 @@ def crawl_stage(service: Service, *, only: Sequence[str] | None = None, replay: 
 
 
 def analyse_stage(service: Service, *, shard: range = EVERYTHING) -> Stage:
-    """Loads the models. Raises Misconfigured when one is missing or broken."""
-    settings = service.settings
-    models = load_models(settings.encoder, heads=current_heads(settings.data))
-    analyser = Analyser(models, service.district)
+    """Loads the models; retrained heads are taken between batches. Raises Misconfigured when one is broken."""
+    in_use = ModelsInUse(service.settings.encoder, service.settings.data)
+    analyser = Analyser(in_use.models, service.district)
+    noted: dict[str, str] = {}
+
+    def note() -> None:
+        """Which models this process reads with, for the page «Модели»."""
+        said = {"version": analyser.version, "error": in_use.fault}
+        if said != noted:
+            service.desk.beats.beat(MODELS_NOTE, at=service.now(), detail=said)
+            noted.update(said)
 
     def tick() -> Mapping[str, Any]:
+        if (renewed := in_use.renewed()) is not None:
+            analyser.take(renewed)
+        note()
         taken = analyse_waiting(service.posts, analyser, limit=TICK, shard=shard, now=service.now())
         return {"analysed": taken} if taken else {}
 

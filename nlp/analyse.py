@@ -11,6 +11,7 @@ from index.domain.analysis import Analysis, Intent, Sentiment
 from index.domain.post import Post
 from index.errors import ServiceError
 from index.posts.base import PostIndex
+from index.posts.query import Record
 from nlp.district import District
 from nlp.models.base import MAX_PARENT_CHARACTERS, HeadInput, HeadOutput, Models
 from nlp.score import Scorer, total
@@ -51,6 +52,10 @@ class Analyser:
     def version(self) -> str:
         """What `Analysis.model` says: models and district pack."""
         return f"{self.models.version}+{self.district.version}"
+
+    def take(self, models: Models) -> None:
+        """Go on with other models. Between batches only: one analysis is the work of one version."""
+        self.models = models
 
     def analyse(self, posts: Sequence[Post], parents: Mapping[str, Post], *, at: datetime) -> list[Analysis]:
         """One Analysis a post, same order; `parents` are posts that comments stand under, by id.
@@ -159,10 +164,14 @@ def analyse_waiting(
     waiting = posts.waiting(limit=limit, shard=shard, model=analyser.version)
     if not waiting:
         return 0
-    parents = posts.get_many([post.parent_id for post in waiting if post.parent_id])
+    parents = [post.parent_id for post in waiting if post.parent_id]
+    known = posts.get_many(list(dict.fromkeys([*parents, *(post.id for post in waiting)])))
     analyses, broken = analyser.analyse_each(
-        waiting, {post_id: record.post for post_id, record in parents.items()}, at=now.astimezone(UTC)
+        waiting, {post_id: record.post for post_id, record in known.items()}, at=now.astimezone(UTC)
     )
+    analyses = {
+        post_id: _still_placed(analysis, known.get(post_id)) for post_id, analysis in analyses.items()
+    }
     read_as = {post.id: post.content_hash for post in waiting}
     posts.save_analyses(analyses, content_hashes=read_as)
     for each in broken:
@@ -177,6 +186,14 @@ def analyse_waiting(
         },
     )
     return len(waiting)
+
+
+def _still_placed(analysis: Analysis, known: Record | None) -> Analysis:
+    """A post that is analysed anew stays in its story for its readers until nlp.watch has looked again."""
+    before = known.analysis if known is not None else None
+    if before is None:
+        return analysis
+    return replace(analysis, duplicate_of=before.duplicate_of, story_id=before.story_id)
 
 
 def analysed_text(post: Post) -> str:

@@ -28,7 +28,7 @@ from index.posts.query import Record
 from index.settings import Settings
 from nlp.analyse import analysed_text, head_input
 from nlp.district import load_district
-from nlp.models import CURRENT, LoadedModels, current_heads, load_models, version_in_use
+from nlp.models import CURRENT, LoadedModels, current_heads, heads_version, load_models
 from nlp.models.base import HeadInput
 from nlp.models.features import names_of
 from nlp.models.heads import Taught, save_heads
@@ -140,13 +140,13 @@ def step_back(desk: Desk, *, data: Path, now: datetime, actor: str = "service") 
             raise NotFound("Дообученных моделей ещё не было: возвращаться не к чему.")
         folder = data / "models"
         name = (folder / PREVIOUS).read_text(encoding="utf-8").strip()
+        version = heads_version(folder / name if name else None)
+        desk.audit.note(RETURNED, SUBJECT, actor=actor, at=now, version=version)
         if name:
             _write(folder / CURRENT, name)
         else:
             (folder / CURRENT).unlink(missing_ok=True)
         (folder / PREVIOUS).unlink()
-        version = version_in_use(data)
-        desk.audit.note(RETURNED, SUBJECT, actor=actor, at=now, version=version)
         return version
 
 
