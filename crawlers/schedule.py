@@ -15,7 +15,8 @@ PRIOR_RATE = 1 / 6  # posts an hour that a source nobody knows yet is given
 PRIOR_WEEKS = 0.1  # how much that guess weighs against what was seen
 SMOOTHING_WEEKS = 2.0  # how much the mean of the whole week weighs in one hour of it
 OFFICIAL_WEIGHT = 4.0  # residents look for an answer there first
-LONGEST_INTERVAL = timedelta(hours=6)  # even a dead page is looked at four times a day
+LONGEST_INTERVAL = timedelta(hours=6)  # even a dead page is looked at four times a day, if calls suffice
+EQUAL_TURNS = 2  # else after so many turns of them all: dead pages then take half of the calls at most
 
 #: A silence is strange when the habit promised at least this many posts meanwhile (Poisson: 1 in 1,000).
 SILENCE_EXPECTED = 7.0
@@ -135,11 +136,18 @@ class Budget:
     calls_per_second: float  #: what the pace of the tokens allows
     calls_left: int | None = None  #: until the day ends; None: the network counts no days
     seconds_left: float = 86_400.0  #: until the day ends
+    calls_per_day: int | None = None  #: of the days to come, for pauses that outlast this one
 
     @property
     def visits_per_second(self) -> float:
         """The slower of the two limits."""
         by_day = math.inf if self.calls_left is None else self.calls_left / max(self.seconds_left, 1.0)
+        return min(self.calls_per_second, by_day)
+
+    @property
+    def visits_per_second_later(self) -> float:
+        """The same over a whole day, whatever is left of this one."""
+        by_day = math.inf if self.calls_per_day is None else self.calls_per_day / 86_400.0
         return min(self.calls_per_second, by_day)
 
 
@@ -154,17 +162,27 @@ def attention(rhythm: Rhythm, at: datetime, *, is_official: bool) -> float:
 
 
 def interval(
-    share: float, all_shares: float, budget: Budget, *, shortest: timedelta, cost: float = 1.0
+    share: float,
+    all_shares: float,
+    budget: Budget,
+    *,
+    shortest: timedelta,
+    cost: float = 1.0,
+    sources: int = 1,
 ) -> timedelta:
-    """Time until the next visit of a source with this `attention` among `all_shares`.
+    """Time until the next visit of a source with this `attention` among `all_shares` of so many `sources`.
 
     `cost` is calls a visit takes; `shortest` is courtesy. A budget that is used up waits for the next day.
     """
-    visits = budget.visits_per_second / cost * share / max(all_shares, share)
-    if visits <= 0:
+    part = share / max(all_shares, share) / cost
+    today, later = budget.visits_per_second * part, budget.visits_per_second_later * part
+    if later <= 0:
         return min(max(timedelta(seconds=budget.seconds_left), shortest), LONGEST_INTERVAL)
-    wanted = timedelta(seconds=min(1 / visits, LONGEST_INTERVAL.total_seconds()))
-    return max(wanted, shortest)
+    left_over = max(1 - today * budget.seconds_left, 0.0)  # of a visit, when the day ends before it is due
+    wanted = 1 / today if not left_over else budget.seconds_left + left_over / later
+    equal_turn = sources * cost / budget.visits_per_second_later
+    longest = max(LONGEST_INTERVAL.total_seconds(), EQUAL_TURNS * equal_turn)
+    return max(timedelta(seconds=min(wanted, longest)), shortest)
 
 
 def backed_off(shortest: timedelta, failures: int) -> timedelta:

@@ -99,9 +99,24 @@ def test_visits_of_all_sources_together_stay_within_the_budget() -> None:
 
 def test_a_spent_day_waits_for_the_next_one() -> None:
     spent = Budget(calls_per_second=3.0, calls_left=0, seconds_left=3_600)
-    assert interval(1.0, 1.0, spent, shortest=SECOND) == HOUR
+    assert HOUR <= interval(1.0, 1.0, spent, shortest=SECOND) < HOUR + SECOND
     early = Budget(calls_per_second=3.0, calls_left=0, seconds_left=80_000)
     assert interval(1.0, 1.0, early, shortest=SECOND) == LONGEST_INTERVAL
+
+
+def test_more_walls_than_the_day_has_calls_for_are_visited_as_often_as_it_has() -> None:
+    day = Budget(calls_per_second=36.0, calls_left=4_500, seconds_left=86_400.0, calls_per_day=4_500)
+    shares = [0.05 + 2 * number / 20_000 for number in range(20_000)]
+    pauses = [interval(s, sum(shares), day, shortest=SECOND, sources=20_000) for s in shares]
+    assert sum(timedelta(days=1) / pause for pause in pauses) < 4_500 * 1.2
+    assert max(pauses) < timedelta(days=10)  # a dead page is not forgotten
+    assert max(pauses) > 3 * min(pauses)
+
+
+def test_the_last_calls_of_a_day_do_not_put_a_wall_off_for_weeks() -> None:
+    late = Budget(calls_per_second=36.0, calls_left=1, seconds_left=1_800.0, calls_per_day=4_500)
+    pause = interval(1.0, 300.0, late, shortest=SECOND, sources=300)
+    assert timedelta(minutes=30) < pause < timedelta(hours=3)
 
 
 def test_no_source_is_visited_faster_than_courtesy_allows() -> None:

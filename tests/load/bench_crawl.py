@@ -1,4 +1,7 @@
-"""Crawling at the networks' own limits: calls used, freshness, memory, the cost of reading it all again."""
+"""Crawling at the networks' own limits: calls used, freshness, memory, the cost of reading it all again.
+
+Freshness of more walls than a machine can play is in `bench_freshness`.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,6 @@ from typing import Any
 from api.practice.limits import Limits
 from api.practice.twin import Twin
 from crawlers.crawl import Crawler
-from crawlers.schedule import Budget, interval
 from index.desk import Desk, open_desk
 from index.domain.post import Network
 from index.domain.source import Source, SourceHealth
@@ -36,7 +38,7 @@ Rows = list[tuple[str, str, str]]
 
 def run() -> Rows:
     """What was measured, the figure, the command."""
-    return [*at_the_limit(), *many_posts(), *freshness_by_sources()]
+    return [*at_the_limit(), *many_posts()]
 
 
 def at_the_limit() -> Rows:
@@ -168,32 +170,6 @@ def many_posts() -> Rows:
     ]
 
 
-def freshness_by_sources() -> Rows:
-    """p95 of a post's wait on a simulated clock, by the number of walls of one token."""
-    rows = []
-    for sources in (300, 1_000, 5_000, 20_000):
-        pace = Budget(calls_per_second=3 * 12)
-        day = Budget(calls_per_second=3 * 12, calls_left=4_500)
-        for name, budget in (("темп ключа", pace), ("суточный запас 5000 wall.get", day)):
-            what = f"Свежесть p95, {sources:,} источников, {name}"
-            rows.append((what, _words(simulated(sources, budget)), COMMAND))
-    return rows
-
-
-def simulated(sources: int, budget: Budget) -> float:
-    """Seconds; posts come evenly at rates of 0.05 to 2 an hour, visits by the schedule."""
-    rates = [0.05 + 1.95 * number / sources for number in range(sources)]
-    shares = [rate**0.5 for rate in rates]
-    total, waits = sum(shares), []
-    pauses = [interval(s, total, budget, shortest=timedelta(seconds=2)).total_seconds() for s in shares]
-    horizon = max(3 * max(pauses), 3_600.0)
-    chance = random.Random(3)
-    for rate, pause in zip(rates, pauses, strict=True):
-        for _ in range(max(int(rate * horizon / 3600), 1)):
-            waits.append(pause * chance.random())  # a post falls anywhere between two visits
-    return quantile(sorted(waits), 0.95)
-
-
 @contextmanager
 def databases() -> Iterator[tuple[Desk, PostIndex]]:
     with tempfile.TemporaryDirectory() as name:
@@ -229,10 +205,6 @@ def child(folder: Path, overrides: dict[str, Any]) -> dict[str, Any]:
 
 def quantile(values: list[float], share: float) -> float:
     return values[min(int(len(values) * share), len(values) - 1)] if values else float("nan")
-
-
-def _words(seconds: float) -> str:
-    return f"{seconds:.0f} с" if seconds < 120 else f"{seconds / 60:.0f} мин"
 
 
 if __name__ == "__main__":
