@@ -19,7 +19,13 @@ from index.errors import Refused, ServiceError
 MAX_BYTES = 100_000_000
 SECRET = b"pseudonyms of one mcu parse"  # the index keeps other ones: its secret is nobody's business here
 
-NO_ROOT = "telegram:unknown/0", "vk:0_0", "ok:0", "max:unknown"  #: posts of comments that do not name theirs
+NO_ROOT = (
+    "telegram:unknown/0",
+    "vk:0_0",
+    "ok:0",
+    "max:unknown",
+    "news:unknown",
+)  #: posts of comments that do not name theirs
 
 
 def parse(network: str, path: Path) -> tuple[list[dict[str, Any]], list[str]]:
@@ -296,6 +302,14 @@ def _news(body: bytes, context: Context) -> Parsed:
     url = _own_address(text)
     if start.startswith(("{", "[")):
         answer = read_json(text.lstrip("\ufeff \t\r\n"))
+        if isinstance(answer, Mapping) and _is_talk(answer):
+            parent, page = answer.get("parent"), answer.get("url")
+            return news.comments(
+                answer,
+                context,
+                post_id=parent if isinstance(parent, str) else "news:unknown",
+                url=page if isinstance(page, str) else url,
+            )
         if isinstance(answer, Mapping) and "results" in answer:
             return news.videos(answer, context)
         return news.feed(body, context, url=url)
@@ -307,6 +321,12 @@ def _news(body: bytes, context: Context) -> Parsed:
     if not parsed.posts and not parsed.broken:
         raise Unreadable("На странице нет текста статьи.")
     return parsed
+
+
+def _is_talk(answer: Mapping[str, Any]) -> bool:
+    """Comments of Rutube or Дзен, no list of videos and no JSON Feed."""
+    listed = [one for one in (answer.get("results"), answer.get("items")) if isinstance(one, list)]
+    return any(_has(one, {"replies_number", "entityData"}) for one in listed)
 
 
 def _own_address(text: str) -> str:

@@ -325,7 +325,7 @@ NAMES = frozenset(
 )
 NUMBERS = frozenset(
     "from_id signer_id created_by user_id deleter_id reply_to_user author_id author_ref owner_uid reply_to_id"
-    " post_author_id admin_id".split()
+    " post_author_id admin_id authorUid authorSafeUid".split()
 )
 PEOPLE = frozenset("from sender user users profiles sender_chat_user author".split())
 

@@ -10,7 +10,7 @@ import zlib
 from calendar import timegm
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
@@ -26,8 +26,11 @@ from crawlers.pages.base import (
     Context,
     Mention,
     Parsed,
+    Thread,
     Unreadable,
     as_raw,
+    from_unix,
+    hidden_authors,
     read_json,
     title_of,
     voice,
@@ -37,7 +40,7 @@ from crawlers.pages.charset import decoded
 from crawlers.pages.html import Element, text_of, tree
 from crawlers.pages.mentions import named
 from crawlers.pages.text import MAX_CHARACTERS, presentable
-from index.domain.post import Attachment, Counters, Network, Post, PostKind
+from index.domain.post import Attachment, AuthorKind, Counters, Network, Post, PostKind
 from index.domain.source import Source
 
 MOSCOW = ZoneInfo("Europe/Moscow")  # of dates without a zone
@@ -163,6 +166,92 @@ def videos(answer: Any, context: Context) -> Parsed:
     return reading.parsed(next=following if isinstance(following, str) else None)
 
 
+def videos_address(url: str) -> str | None:
+    """Open list of a Rutube channel's videos, when the address is that of a channel; None: it is not."""
+    found = re.match(r"https?://(?:m\.|www\.)?rutube\.ru/(?:channel|video/person)/([0-9]+)(?:/|$)", url)
+    return f"https://rutube.ru/api/video/person/{found[1]}/" if found else None
+
+
+def is_video_list(body: bytes) -> bool:
+    """Whether a body is Rutube's JSON list, and no JSON Feed."""
+    return re.match(rb"\s*\{", body) is not None and re.search(rb'"results"\s*:\s*\[', body) is not None
+
+
+def comments_address(url: str, *, listed_at: str) -> str | None:
+    """Where Rutube gives the comments of a video of the list at `listed_at`; None: it does not."""
+    found = re.search(r"/video/(?:private/)?([0-9a-f]{32})(?:/|$)", url)
+    if found is None or (base := _absolute(listed_at, "/")) is None:
+        return None
+    return f"{base}api/comments/video/{found[1]}/"
+
+
+def dzen_comments_address(body: bytes, *, url: str) -> str | None:
+    """Where Дзен gives the comments of this page, by its meta `zen_object_id`. None: no page of Дзен."""
+    if b"zen_object_id" not in body or (base := _absolute(url, "/")) is None:
+        return None
+    named = _meta(tree(decoded(body[:MAX_BYTES]))).get("zen_object_id", "")
+    if (found := re.fullmatch(r"([0-9A-Za-z]{1,60}):([0-9A-Za-z]{1,60})", named)) is None:
+        return None
+    query = urlencode({"documentId": f"native:{found[2]}", "publicationPublisherId": found[1]})
+    return f"{base}api/comments/v2/root-comments?{query}"
+
+
+def comments(answer: Any, context: Context, *, post_id: str, url: str) -> Parsed:
+    """Comments of Rutube (`results`) or Дзен (`items`) under our `post_id`, whose page is `url`.
+
+    `next` is the next page's address, `threads` are comments of Rutube with replies (ask with parent_id).
+    Both are undocumented (news.md 5): another shape raises Unreadable. Times without a zone are Moscow's.
+    """
+    if not isinstance(answer, Mapping):
+        raise Unreadable("Ответ с комментариями — не объект JSON.")
+    reading = Reading(context=context, url=url)
+    name = "results" if "results" in answer else "items"
+    listed = answer.get(name)
+    if not isinstance(listed, list):
+        raise Unreadable("В ответе с комментариями нет ни results, ни items.")
+    for number, item in enumerate(listed):
+        try:
+            reading.comment(_rutube(item) if name == "results" else _dzen(item), post_id)
+        except BadRecord as error:
+            little = hidden_authors({name: [item], "parent": post_id, "url": url}, context, Network.NEWS)
+            reading.broken.append(Broken(place=f"{name}[{number}]", reason=str(error), raw=as_raw(little)))
+    following = answer.get("next")
+    return reading.parsed(
+        next=following if isinstance(following, str) else None, threads=tuple(reading.threads)
+    )
+
+
+def _rutube(item: Any) -> Mapping[str, Any]:
+    """{id, text, date, author, likes, replies, over} of a comment."""
+    if not isinstance(item, Mapping):
+        raise BadRecord("вместо комментария пришло другое")
+    user = item.get("user") if isinstance(item.get("user"), Mapping) else item.get("author")
+    return {
+        "id": item.get("id"),
+        "text": item.get("text"),
+        "date": _moment(item.get("created_ts") or item.get("publication_ts")),
+        "author": user.get("id") if isinstance(user, Mapping) else user,
+        "likes": whole(item.get("likes_number")),
+        "replies": whole(item.get("replies_number")) or 0,
+        "over": item.get("parent_id"),
+    }
+
+
+def _dzen(item: Any) -> Mapping[str, Any]:
+    about = item.get("entityData") if isinstance(item, Mapping) else None
+    if not isinstance(about, Mapping):
+        raise BadRecord("у комментария нет entityData")
+    return {
+        "id": about.get("id"),
+        "text": about.get("text"),
+        "date": from_unix(about.get("createdTs"), "createdTs", unit=timedelta(milliseconds=1)),
+        "author": about.get("authorSafeUid") or about.get("authorUid"),
+        "likes": whole(about.get("likes")),
+        "replies": 0,
+        "over": None,
+    }
+
+
 def news_id(url: str) -> str:
     """`news:` and a hash of the address without what does not change the page (scheme, www, utm_, #)."""
     return f"news:{hashlib.sha256(_plain(url).encode('utf-8', 'replace')).hexdigest()[:20]}"
@@ -217,6 +306,7 @@ class Reading:
     broken: list[Broken] = field(default_factory=list)
     mentions: list[Mention] = field(default_factory=list)
     links: dict[str, None] = field(default_factory=dict)
+    threads: list[Thread] = field(default_factory=list)
     left_out: int = 0
 
     def parsed(self, **facts: Any) -> Parsed:
@@ -267,6 +357,39 @@ class Reading:
 
     def _source(self, url: str) -> Source | None:
         return self.context.source_for(_host(url), _host(self.url))
+
+    def comment(self, item: Mapping[str, Any], post_id: str) -> None:
+        number, text, moment = item["id"], item["text"], item["date"]
+        if not isinstance(number, str | int) or not isinstance(text, str):
+            raise BadRecord("у комментария нет id или text")
+        if moment is None:
+            raise BadRecord("нет даты комментария")
+        author, over, source = item["author"], item["over"], self._source(self.url)
+        comment_id = f"{post_id}_r{number}"
+        self.mentions += named(text, post_id=comment_id, own=f"https://{_host(self.url)}")
+        self.posts.append(
+            Post(
+                id=comment_id,
+                network=Network.NEWS,
+                kind=PostKind.COMMENT,
+                source=title_of(source, _host(self.url) or "Новости"),
+                source_id=source.id if source else None,
+                source_home=source.home if source else None,
+                author=self.context.author(
+                    Network.NEWS, author if isinstance(author, str | int) else comment_id
+                ),
+                author_kind=AuthorKind.PERSON,
+                published_at=moment,
+                collected_at=self.context.fetched_at,
+                text=_words(text),
+                parent_id=post_id,
+                reply_to_id=f"{post_id}_r{over}" if over else None,
+                url=self.url,
+                counters=Counters(likes=item["likes"]),
+            )
+        )
+        if item["replies"]:
+            self.threads.append(Thread(comment_id=str(number), replies=item["replies"], read=0))
 
     def video(self, item: Any) -> None:
         if not isinstance(item, Mapping):
@@ -622,6 +745,8 @@ def _heading(root: Element) -> str:
 def _is_article(url: str, anchor: str) -> bool:
     """Whether a link leads to an article: a number or a long name in its address, words as its text."""
     parts = urlsplit(url)
+    if _DZEN_PAGE.match(url):
+        return len(anchor) >= 12
     last = parts.path.rstrip("/").rpartition("/")[2]
     if _NOT_ARTICLE.search(parts.path) or _PAGING.search(parts.query):
         return False
@@ -630,6 +755,9 @@ def _is_article(url: str, anchor: str) -> bool:
     return bool(has_number or is_long_name) and len(anchor) >= 12 and len(anchor.split()) >= 2
 
 
+_DZEN_PAGE = re.compile(
+    r"https?://(?:www\.)?dzen\.ru/(?:[ab]/[\w-]{8,40}|video/watch/[0-9a-f]{16,40})(?:[?#]|$)"
+)
 _NOT_ARTICLE = re.compile(
     r"\.(?:jpe?g|png|gif|webp|pdf|docx?|xlsx?|zip|rar|mp[34])$|/(?:tag|tags|category|author|user|login|search)/",
     re.I,

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 from scrapy import signals
 from scrapy.http import Request, Response
 
-from crawlers.cursors import BACKFILL
+from crawlers.cursors import BACKFILL, YOUNG
 from crawlers.health import Closed, LayoutChanged, Unreached
 from crawlers.pace import Call, NotNow
 from crawlers.pages import news
-from crawlers.pages.base import NetworkRefusal, Reaction, Unreadable
+from crawlers.pages.base import NetworkRefusal, Reaction, Unreadable, read_json
 from crawlers.spiders.base import OF_ONE_POST, NetworkSpider
 from crawlers.visits import Visit, in_thread
 from index.domain.post import Network
@@ -29,6 +29,10 @@ WAITING_AT_MOST = 500
 TRIES = 3  # of an article that gives no whole answer
 REREADS = 3  # articles read again in one visit
 REREAD_PAUSE = timedelta(hours=1)  # and not sooner: a site is not asked as often as an API
+VIDEO_PAGES = 5  # of a list of videos, read when a channel is met for the first time
+TALKS_AT_MOST = 5  # videos and articles whose comments are read in one visit
+TALK_PAGES = 3  # of comments of one video
+TALK_THREADS = 10  # replies to so many of its comments
 SLOWEST_CRAWL_DELAY = timedelta(minutes=1)  # a robots.txt that asks for more is taken at this
 
 
@@ -68,13 +72,13 @@ class NewsSpider(NetworkSpider):
 
     async def visit(self, visit: Visit) -> None:
         state = deepcopy(dict(await visit.cursor() or {}))
-        asked = state.get("feed") or visit.source.address
+        asked = state.get("feed") or news.videos_address(visit.source.address) or visit.source.address
         page = await self._get(asked, state)
         if page.body is not None:  # else nothing has changed since the last visit
             await self._list(visit, page, state)
-            is_same = asked == (state.get("feed") or visit.source.address)
+            is_same = asked == (state.get("feed") or asked)
             state["etag"], state["modified"] = (page.etag, page.modified) if is_same else (None, None)
-        trouble = await self._articles(visit, state)
+        trouble = await self._articles(visit, state) or await self._talks(visit, state)
         await visit.move_cursor(state)  # what it named and could not be fetched stands among the waiting
         if trouble is not None:
             raise trouble
@@ -84,6 +88,9 @@ class NewsSpider(NetworkSpider):
     async def _list(self, visit: Visit, page: Page, state: dict[str, Any]) -> None:
         """A feed stores its posts at once; what is held only in part, or only named, waits to be fetched."""
         assert page.body is not None  # noqa: S101 - asked by visit
+        if news.is_video_list(page.body):
+            await self._video_list(visit, page, state)
+            return
         try:
             parsed = news.feed(page.body, visit.context(), url=page.url, content_type=page.content_type)
         except Unreadable:
@@ -103,6 +110,66 @@ class NewsSpider(NetworkSpider):
                     [(url, post.content_hash if post else None)],
                     date=post.published_at if post else None,
                 )
+
+    async def _video_list(self, visit: Visit, page: Page, state: dict[str, Any]) -> None:
+        """Descriptions of a channel's videos; the first time as far back as any source is read."""
+        is_first, talks = not state.get("has_videos"), state.setdefault("talks", {})
+        for _ in range(VIDEO_PAGES):
+            assert page.body is not None  # noqa: S101 - asked without an ETag
+            parsed = news.videos(read_json(page.body), visit.context())
+            await visit.store(parsed, page="news.videos")
+            visit.young.seen(parsed.posts, visit.now)
+            for post in parsed.posts:
+                address = news.comments_address(post.url or "", listed_at=page.url)
+                if address is not None and visit.now - post.published_at <= YOUNG:
+                    talks[post.id] = [address, post.url]
+            oldest = min((post.published_at for post in parsed.posts), default=visit.now - BACKFILL)
+            if not is_first or visit.is_probe or not parsed.next or oldest <= visit.now - BACKFILL:
+                break
+            page = await self._get(parsed.next, {})
+        state["has_videos"] = True
+
+    async def _talks(self, visit: Visit, state: dict[str, Any]) -> ServiceError | None:
+        """Comments of videos and of Дзен, by the clock: no list counts them. Gives what went wrong."""
+        if visit.is_probe or not visit.source.with_comments or not state.get("talks"):
+            return None
+        talks: dict[str, list[str]] = state["talks"]
+        try:
+            for post_id in [p for p in visit.young.comments_due(visit.now, limit=100) if p in talks][
+                :TALKS_AT_MOST
+            ]:
+                await self._talk(visit, post_id, *talks[post_id])
+                visit.young.comments_read(post_id, visit.now)
+        except Unreadable as error:
+            return Unreadable(f"Комментарии: {error} Остальное собрано; не читать их: comments: false.")
+        except (Unreached, NetworkRefusal, NotNow) as error:
+            return error
+        finally:
+            await visit.keep_young()
+            state["talks"] = {
+                post_id: talk for post_id, talk in talks.items() if post_id in visit.young.posts
+            }
+        return None
+
+    async def _talk(self, visit: Visit, post_id: str, address: str, url: str) -> None:
+        """Comments of one video with their replies; closed ones are no trouble of the source."""
+        waiting, pages = [address], 0
+        while waiting and pages < TALK_PAGES + TALK_THREADS:
+            asked, pages = waiting.pop(0), pages + 1
+            try:
+                page = await self._get(asked, {})
+            except Closed:
+                return
+            except NetworkRefusal as refusal:
+                if refusal.reaction not in OF_ONE_POST:
+                    raise
+                return
+            assert page.body is not None  # noqa: S101 - asked without an ETag
+            parsed = news.comments(read_json(page.body), visit.context(), post_id=post_id, url=url)
+            await visit.store(parsed, page="news.comments")
+            if parsed.next and pages < TALK_PAGES:
+                waiting.insert(0, parsed.next)
+            waiting += [f"{address}?parent_id={one.comment_id}" for one in parsed.threads][:TALK_THREADS]
 
     async def _not_a_feed(self, visit: Visit, page: Page, state: dict[str, Any]) -> None:
         assert page.body is not None  # noqa: S101 - asked by visit
@@ -170,7 +237,7 @@ class NewsSpider(NetworkSpider):
             url, mark, tries, *dates = row  # rows of before the date was kept have three parts
             date = datetime.fromisoformat(dates[0]) if dates and dates[0] else None
             try:
-                is_stored = await self._article(visit, url, date)
+                is_stored = await self._article(visit, url, date, talks=state.setdefault("talks", {}))
             except (Unreached, Unreadable, NetworkRefusal, NotNow) as error:
                 failures += 1
                 row[2] = tries + 1
@@ -195,7 +262,9 @@ class NewsSpider(NetworkSpider):
                 None  # the feed is read again: its short text is better than none
             )
 
-    async def _article(self, visit: Visit, url: str, date: datetime | None) -> bool:
+    async def _article(
+        self, visit: Visit, url: str, date: datetime | None, *, talks: dict[str, Any] | None = None
+    ) -> bool:
         """Store one article; False: its page is closed, gone, or holds no text. `date`: None if only the
         page can tell it."""
         try:
@@ -212,6 +281,8 @@ class NewsSpider(NetworkSpider):
         )
         await visit.store(parsed, page="news.article")
         visit.young.seen(parsed.posts, visit.now)
+        if talks is not None and (address := news.dzen_comments_address(page.body, url=page.url)) is not None:
+            talks |= {post.id: [address, post.url] for post in parsed.posts if post.id in visit.young.posts}
         return bool(parsed.posts)
 
     async def _rereads(self, visit: Visit, state: Mapping[str, Any]) -> None:

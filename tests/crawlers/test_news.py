@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import json
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -208,3 +209,100 @@ def test_a_feed_that_lost_its_entries_is_a_changed_layout(stand: Stand, site: Si
     site.feed()
     stand.crawl(source)
     assert stand.health(source).state is SourceState.LAYOUT_CHANGED
+
+
+def video_list(
+    site: Site, *titles: str, following: str | None = None, at: str = "2026-11-23T09:00:00"
+) -> str:
+    """Rutube's open JSON of a channel, and the comments of its first video."""
+    results = [
+        {
+            "id": f"{n:032x}",
+            "video_url": f"https://rutube.ru/video/{n:032x}/",
+            "title": title,
+            "description": f"{title}: описание",
+            "publication_ts": at,
+            "author": {"id": 5, "name": "Телеканал"},
+        }
+        for n, title in enumerate(titles, 1)
+    ]
+    return json.dumps({"results": results, "has_next": bool(following), "next": following})
+
+
+def talk(*texts: str, replies: int = 0, first: int = 1) -> str:
+    results = [
+        {
+            "id": n,
+            "text": text,
+            "created_ts": "2026-11-23T10:00:00",
+            "user": {"id": n},
+            "replies_number": replies,
+        }
+        for n, text in enumerate(texts, first)
+    ]
+    return json.dumps({"results": results})
+
+
+def test_videos_of_a_rutube_channel_are_kept_with_descriptions_and_comments(stand: Stand, site: Site) -> None:
+    site.pages["/api/video/person/5/"] = (200, "application/json", video_list(site, "Новости"))
+    comments = f"/api/comments/video/{1:032x}/"
+    site.pages[comments] = (200, "application/json", talk("Воды нет третий день", replies=1))
+    site.pages[f"{comments}?parent_id=1"] = (200, "application/json", talk("И у нас", first=9))
+    source = stand.watch("news", f"{site.url}/api/video/person/5/", home="Курлово")
+    stand.ahead = datetime(2026, 11, 24, tzinfo=UTC) - datetime.now(UTC)
+    stand.crawl(source)
+    posts = {post.text: post for post in stand.all_posts().values()}
+    video = posts["Новости: описание"]
+    assert posts["Воды нет третий день"].parent_id == posts["И у нас"].parent_id == video.id
+    assert posts["И у нас"].source_home == "Курлово"
+    assert stand.health(source).state is SourceState.FINE
+    asked = site.asked.count(comments)
+    stand.crawl(source)
+    assert site.asked.count(comments) == asked  # again by the clock, not every minute
+
+
+def test_a_channel_is_read_back_on_the_first_visit_only(stand: Stand, site: Site) -> None:
+    following = f"{site.url}/api/video/person/5/?page=2"
+    stand.ahead = datetime(2026, 11, 24, tzinfo=UTC) - datetime.now(UTC)
+    site.pages["/api/video/person/5/"] = (
+        200,
+        "application/json",
+        video_list(site, "Первая", following=following),
+    )
+    second = video_list(site, "", "Вторая", at="2026-11-20T09:00:00")
+    site.pages["/api/video/person/5/?page=2"] = (200, "application/json", second)
+    source = stand.watch("news", f"{site.url}/api/video/person/5/", with_comments=False)
+    stand.crawl(source)
+    stand.crawl(source)
+    assert site.asked.count("/api/video/person/5/?page=2") == 1
+    assert not [path for path in site.asked if "comments" in path]
+    assert any("Вторая" in text for text in stand.texts())
+
+
+def test_comments_in_another_shape_are_told_and_the_descriptions_kept(stand: Stand, site: Site) -> None:
+    stand.ahead = datetime(2026, 11, 24, tzinfo=UTC) - datetime.now(UTC)
+    site.pages["/api/video/person/5/"] = (200, "application/json", video_list(site, "Новости"))
+    site.pages[f"/api/comments/video/{1:032x}/"] = (200, "text/html", "<html>Войдите</html>")
+    source = stand.watch("news", f"{site.url}/api/video/person/5/")
+    stand.crawl(source)
+    assert stand.texts() == {"Новости: описание"}
+    assert "comments: false" in stand.health(source).reason
+
+
+def test_an_article_of_dzen_is_kept_with_its_comments(stand: Stand, site: Site) -> None:
+    site.feed("bridge")
+    site.article("bridge")
+    status, kind, page = site.pages["/bridge.html"]
+    meta = "<head><meta content='pub1:d0c1' property='zen_object_id'>"
+    site.pages["/bridge.html"] = (status, kind, page.replace("<head>", meta))
+    query = "documentId=native:d0c1&publicationPublisherId=pub1"
+    said = {"id": 100, "createdTs": 1795510800000, "authorSafeUid": "a1", "text": "Когда откроют мост?"}
+    answer = json.dumps({"items": [{"entity": "comment", "entityData": said}]})
+    site.pages[f"/api/comments/v2/root-comments?{query}"] = (200, "application/json", answer)
+    source = stand.watch("news", f"{site.url}/rss.xml")
+    stand.ahead = datetime(2026, 11, 24, 12, tzinfo=UTC) - datetime.now(UTC)
+    stand.crawl(source)
+    posts = {post.text: post for post in stand.all_posts().values()}
+    assert stand.health(source).reason == ""
+    (article,) = (post for text, post in posts.items() if "движение" in text)
+    assert posts["Когда откроют мост?"].parent_id == article.id

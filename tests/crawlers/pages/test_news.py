@@ -177,3 +177,26 @@ def test_dates_of_feeds_with_and_without_a_zone(date: str, expected: datetime) -
     entry = f"<title>т</title><link>https://a.example/1</link><pubDate>{date}</pubDate>"
     body = f'<rss version="2.0"><channel><item>{entry}</item></channel></rss>'
     assert news.feed(body.encode(), CONTEXT, url="https://a.example/").posts[0].published_at == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "listed"),
+    [
+        ("https://rutube.ru/channel/25256830/", "https://rutube.ru/api/video/person/25256830/"),
+        ("https://rutube.ru/channel/25256830/videos/", "https://rutube.ru/api/video/person/25256830/"),
+        ("https://rutube.ru/video/person/25256830", "https://rutube.ru/api/video/person/25256830/"),
+        ("https://rutube.ru/video/6e4d63138f7d572283f44f6d730d0ce0/", None),
+        ("https://vesti.example/channel/5/", None),
+    ],
+)
+def test_a_rutube_channel_is_read_by_its_open_list(address: str, listed: str | None) -> None:
+    assert news.videos_address(address) == listed
+
+
+def test_a_page_of_links_to_dzen_names_its_articles() -> None:
+    page = (
+        b"<a href='/a/ZkXqLrTnAbCdEfGh'>2026: \xd0\x9c\xd0\xbe\xd1\x81\xd1\x82 "
+        b"\xd0\xb7\xd0\xb0\xd0\xba\xd1\x80\xd1\x8b\xd1\x82</a><a href='/news'>News of today here</a>"
+    )
+    found = news.links(page, url="https://dzen.ru/gusvesti", content_type="text/html; charset=utf-8")
+    assert found == ["https://dzen.ru/a/ZkXqLrTnAbCdEfGh"]
