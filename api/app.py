@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api.errors import install_problems, problem
 from api.metrics import registry_of
-from api.routes import routers
+from api.routes import hooks, routers
 from api.routes.shapes import Problem
 from api.service import Service
 from api.words import STAGE_WORDS
@@ -47,6 +47,8 @@ def create_app(service: Service) -> FastAPI:
         v1.include_router(router)
     app.include_router(v1)
     app.include_router(_health())
+    app.state.receiver = hooks.receiver_of(service)
+    app.include_router(hooks.router)
     _document_problems(app)
     app.middleware("http")(_guard)
     return app

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from api.compose import open_service
 from api.service import Service
+from crawlers.webhooks import callback_groups
 from index.domain.page import PageMode
 from index.errors import ServiceError
 from index.posts.query import Query
@@ -88,6 +89,7 @@ def _service(service: Service) -> Iterator[Finding]:
         else "нет. Добавьте: mcu sources import sources.yaml",
     )  # fmt: skip
     yield from _tokens(service.settings)
+    yield from _webhooks(service.settings)
     yield from _pages(service)
     yield from _stages(service)
 
@@ -116,6 +118,17 @@ def _tokens(settings: Settings) -> Iterator[Finding]:
             is_fine=True if is_given else None,
             words="есть" if is_given else "не заданы: эта сеть работать не будет",
         )
+
+
+def _webhooks(settings: Settings) -> Iterator[Finding]:
+    """Who brings its events, and that nobody polls for them beside it."""
+    part = "события сетей (webhook)"
+    if settings.vk_callbacks:
+        yield _try(
+            part, lambda: f"ВКонтакте: сообществ {len(callback_groups(settings))}, Long Poll для них выключен"
+        )
+    if settings.max_webhook_secret is not None:
+        yield Finding(part=part, is_fine=True, words="MAX: длинный опрос бота выключен")
 
 
 def _pages(service: Service) -> Iterator[Finding]:

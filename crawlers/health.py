@@ -13,6 +13,7 @@ from index.domain.source import SourceHealth, SourceState
 from index.errors import ServiceError
 
 DAILY = timedelta(days=1)
+WEBHOOK_CHECK = timedelta(minutes=10)  # costs nothing: no call leaves
 TOKEN_CHECK = timedelta(minutes=1)  # costs nothing: a dead token is frozen, no call leaves
 STRANGE_ANSWERS = 3  # unreadable answers in a row before we say that the layout has changed
 LATE = timedelta(minutes=5)  # later than its due time by this much: the source is behind
@@ -40,6 +41,10 @@ class LayoutChanged(ServiceError):
 
 class Closed(ServiceError):
     """The source is not shown to the open web (Telegram preview off, robots.txt, a closed group)."""
+
+
+class ByWebhook(ServiceError):
+    """The network brings these events itself; asking for them would split them between two readers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +81,9 @@ def trouble_of(error: ServiceError, health: SourceHealth, now: datetime) -> Trou
             return Trouble(state=SourceState.NEEDS_TOKEN, reason=str(error), retry_at=now + TOKEN_CHECK)
         case NotNow():
             return _held(error, now)
+        case ByWebhook():
+            at = now + WEBHOOK_CHECK
+            return Trouble(state=SourceState.FINE, reason=str(error), retry_at=at, is_failure=False)
         case LayoutChanged():
             return Trouble(state=SourceState.LAYOUT_CHANGED, reason=str(error))
         case Closed():

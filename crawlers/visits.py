@@ -116,6 +116,11 @@ class Visit:
         async with self.means.writing:
             await in_thread(self._store, parsed, page)
 
+    def keep(self, parsed: Parsed, *, page: str) -> None:
+        """As `store`, for a caller without a loop: it sees to it that one thread writes at a time."""
+        self.read += len(parsed.posts)
+        self._store(parsed, page)
+
     async def lost(self, post_ids: Sequence[str]) -> None:
         """Mark posts and comments as deleted on the network."""
         if post_ids and not self.is_probe:

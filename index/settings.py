@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from index.errors import Misconfigured
@@ -45,6 +45,21 @@ class Settings(BaseSettings):
         default_factory=dict, description="ключи отдельных страниц: сеть:адрес=ключ через запятую"
     )
 
+    vk_callbacks: Mapping[str, SecretStr] = Field(
+        default_factory=dict,
+        description="сообщества, события которых приносит Callback API: club123=строка|тайна через запятую",
+    )
+    max_webhook_secret: SecretStr | None = Field(
+        None, description="тайна webhook MAX; задана — длинный опрос бота выключен"
+    )
+
+    llm_url: str | None = Field(
+        None, description="адрес языковой модели с API OpenAI: http://host/v1; пусто — без неё"
+    )
+    llm_model: str = Field("", validate_default=True, description="имя языковой модели")
+    llm_token: SecretStr | None = Field(None, description="ключ языковой модели")
+    llm_seconds: float = Field(30, gt=0, le=300, description="сколько секунд ждать языковую модель")
+
     author_secret: SecretStr | None = Field(
         None, description="тайна псевдонимов авторов; пусто — создаётся в папке data"
     )
@@ -68,15 +83,27 @@ class Settings(BaseSettings):
             else value
         )
 
-    @field_validator("page_tokens", mode="before")
+    @field_validator("page_tokens", "vk_callbacks", mode="before")
     @classmethod
     def _pairs(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
         pairs = [part.strip().partition("=") for part in value.split(",") if part.strip()]
         if any(not (name and token) for name, _, token in pairs):
-            raise ValueError("нужно сеть:адрес=ключ через запятую")
+            raise ValueError("нужно адрес=значение через запятую")
         return {name: token for name, _, token in pairs}
+
+    @field_validator("llm_model")
+    @classmethod
+    def _named(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("llm_url") and not value.strip():
+            raise ValueError("при заданном LLM_URL нужно имя модели")
+        return value.strip()
+
+    @field_validator("llm_url")
+    @classmethod
+    def _model_url(cls, value: str | None) -> str | None:
+        return value if value is None else cls._base_url(value)
 
     @field_validator("vk_api_url", "ok_api_url", "telegram_web_url", "telegram_api_url", "max_api_url")
     @classmethod

@@ -97,6 +97,14 @@ def updates(answer: Any, context: Context) -> Parsed:
     return reading.parsed(next=str(marker) if marker is not None else None)
 
 
+def chat_of(update: Mapping[str, Any]) -> str:
+    """Number of the chat an update happened in; empty: it names none."""
+    message = update.get("message")
+    recipient = message.get("recipient") if isinstance(message, Mapping) else None
+    chat = recipient.get("chat_id") if isinstance(recipient, Mapping) else update.get("chat_id")
+    return str(chat) if chat is not None else ""
+
+
 def messages(answer: Any, context: Context) -> Parsed:
     """GET /messages, newest first, or one message: `next` is the time (ms) to give as `to` for older ones.
 

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 from scrapy.http import Request, Response
 
 from crawlers.cursors import Walk
-from crawlers.health import Closed, NoToken
+from crawlers.health import ByWebhook, Closed, NoToken
 from crawlers.pace import Call, token_bucket
 from crawlers.pages import max as pages
 from crawlers.pages.base import Context, NetworkRefusal, Parsed, Reaction, Unreadable, read_json
@@ -106,6 +106,8 @@ class MaxSpider(NetworkSpider):
 
     async def _updates(self, visit: Visit) -> None:
         """Posts, edits and deletions of all chats as they happen."""
+        if self.means.settings.max_webhook_secret is not None:
+            raise ByWebhook("События приносит webhook, длинный опрос выключен: вместе они не работают.")
         state = await visit.cursor() or {}
         marker = state.get("marker")
         sources = {source.address: source for source in await in_thread(self._chats)}
@@ -195,13 +197,6 @@ def _by_chat(answer: Any) -> dict[str, dict[str, Any]]:
     """The same answer cut by chat, so that each part is read as of its own source."""
     parts: dict[str, dict[str, Any]] = {}
     for update in answer.get("updates") or ():
-        chat = _chat_of(update) if isinstance(update, Mapping) else ""
+        chat = pages.chat_of(update) if isinstance(update, Mapping) else ""
         parts.setdefault(chat, {"updates": []})["updates"].append(update)
     return parts
-
-
-def _chat_of(update: Mapping[str, Any]) -> str:
-    message = update.get("message")
-    recipient = message.get("recipient") if isinstance(message, Mapping) else None
-    chat = recipient.get("chat_id") if isinstance(recipient, Mapping) else update.get("chat_id")
-    return str(chat) if chat is not None else ""

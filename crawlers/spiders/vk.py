@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from copy import deepcopy
@@ -31,8 +32,12 @@ from crawlers.schedule import reread_at
 from crawlers.spiders.base import OF_ONE_POST, NetworkSpider, side_by_side
 from crawlers.spiders.vk_calls import VERSION, VkCalls
 from crawlers.visits import Visit, adopted, in_thread
+from crawlers.webhooks import callback_groups
 from index.domain.post import Network, Post
 from index.domain.source import Source
+from index.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 FIRST_PAGE = 20  # posts asked for each time: what comes between two visits, and room for the pinned one
 PAGE = 100
@@ -70,11 +75,7 @@ class VkSpider(NetworkSpider):
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
         self.calls = VkCalls(self, [token.get_secret_value() for token in self.means.settings.vk_tokens])
-        self._page_tokens = {
-            name.removeprefix("vk:"): token.get_secret_value().partition("|")[0]  # the one that publishes
-            for name, token in self.means.settings.page_tokens.items()
-            if name.startswith("vk:")
-        }
+        self._page_tokens = page_tokens(self.means.settings)
         self._owners: dict[int, Source] = {}
 
     async def start(self) -> AsyncIterator[Any]:
@@ -91,7 +92,7 @@ class VkSpider(NetworkSpider):
             return
         owner = await self._owner(visit)
         self._owners[owner] = visit.source
-        token = self._page_tokens.get(visit.source.address)
+        token = self._page_tokens.get(owner)
         if token is not None and not visit.is_probe:
             await self._own_page(visit, owner, token)
             return
@@ -526,6 +527,27 @@ class VkSpider(NetworkSpider):
             elif known := self.means.desk.cursors.get(source.id, "owner"):
                 owners[int(known["owner_id"])] = source
         return owners
+
+
+def page_tokens(settings: Settings) -> dict[int, str]:
+    """Owner id -> the key that opens Long Poll of this page: the first one, which publishes.
+
+    A page whose events Callback API brings is not among them. An address that is no number is named by the
+    publisher; here it opens nothing.
+    """
+    brought, found = callback_groups(settings), {}
+    for name, secret in settings.page_tokens.items():
+        match = re.fullmatch(r"vk:(?:https?://[^/]+/)?(?:club|public|event|-)?(\d+)", name)
+        if match is None:
+            continue
+        if int(match[1]) in brought:
+            logger.warning(
+                "Long Poll of a page is off: VK_CALLBACKS brings its events, never both at once",
+                extra={"action": "long_poll_off", "page": name},
+            )
+            continue
+        found[-int(match[1])] = secret.get_secret_value().partition("|")[0]
+    return found
 
 
 def is_topic(post_id: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -36,7 +37,13 @@ class HasMedia(HasQuotas, Protocol):
     def media(self) -> Photos: ...
 
 
-def channel_for(page: Page, settings: Settings, desk: HasMedia) -> Channel:
+def now_utc() -> datetime:
+    return datetime.now(UTC)
+
+
+def channel_for(
+    page: Page, settings: Settings, desk: HasMedia, clock: Callable[[], datetime] = now_utc
+) -> Channel:
     """The channel of the page; a page in rehearsal never gets one that can send.
 
     Raises Refused for a network without official pages, Misconfigured for wrong settings.
@@ -55,7 +62,8 @@ def channel_for(page: Page, settings: Settings, desk: HasMedia) -> Channel:
                 keys=keys or _open(*settings.vk_tokens),
                 reading_keys=_open(*settings.vk_tokens),
                 photos=desk.media,
-                turns=turns_of(settings, desk),
+                turns=turns_of(settings, desk, clock),
+                clock=clock,
             )
         case Network.OK:
             token, _, secret = keys[0].partition("|") if keys else (_first(settings.ok_access_token), "", "")
@@ -84,7 +92,7 @@ def channel_for(page: Page, settings: Settings, desk: HasMedia) -> Channel:
             )
 
 
-def turns_of(settings: Settings, desk: HasQuotas) -> Turns:
+def turns_of(settings: Settings, desk: HasQuotas, clock: Callable[[], datetime]) -> Turns:
     """Turns of calls, shared with the crawlers through the desk: they and we may hold one token.
 
     A token that the crawlers have put aside for a person is tried all the same: it may be closed to what they
@@ -93,7 +101,7 @@ def turns_of(settings: Settings, desk: HasQuotas) -> Turns:
     return Turns(
         desk=desk,
         limits=limits(settings.limits),
-        clock=lambda: datetime.now(UTC),
+        clock=clock,
         heeds_dead=False,
         counted_at_once=1,
     )
@@ -123,8 +131,8 @@ def page_keys(page: Page, settings: Settings) -> tuple[str, ...]:
 class Channels:
     """Channels of many pages, made once and kept: connections and certificates are dear."""
 
-    def __init__(self, settings: Settings, desk: HasMedia) -> None:
-        self._settings, self._desk = settings, desk
+    def __init__(self, settings: Settings, desk: HasMedia, clock: Callable[[], datetime] = now_utc) -> None:
+        self._settings, self._desk, self._clock = settings, desk, clock
         self._made: dict[tuple[Network, str, PageMode], Channel] = {}
         self._lock = threading.Lock()
 
@@ -133,7 +141,7 @@ class Channels:
         key = (page.network, page.address, page.mode)
         with self._lock:
             if key not in self._made:
-                self._made[key] = channel_for(page, self._settings, self._desk)
+                self._made[key] = channel_for(page, self._settings, self._desk, self._clock)
             return self._made[key]
 
     def close(self) -> None:

@@ -79,9 +79,13 @@ def desk(tmp_path: Path, desk_file: Path, clock: Clock) -> Iterator[Desk]:
 
 
 @pytest.fixture
-def channels(twin: Twin, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Channels]:
+def channels(
+    twin: Twin, desk: Desk, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Channels]:
     monkeypatch.setattr(wire, "TIMEOUT", httpx2.Timeout(1.0))
-    channels = Channels(read_settings({}, **twin.settings() | {"limits": "vk=1000/s"}, data=tmp_path), desk)
+    channels = Channels(
+        read_settings({}, **twin.settings() | {"limits": "vk=1000/s"}, data=tmp_path), desk, clock
+    )
     yield channels
     channels.close()
 
