@@ -65,8 +65,11 @@ def text_of(element: Element) -> str:
     """Text of an element: <br> and blocks end lines, runs of blanks are one space, scripts are no text."""
     if len(element) == 0 and element.tag != "pre" and element.tag not in _SILENT:  # most: counters, titles
         return _BLANKS.sub(" ", element.text or "").strip()
-    pieces = _flat(element)
-    return "".join(_pieces(element) if pieces is None else pieces).strip()
+    if element.tag == "pre" or element.tag in _SILENT:
+        return "".join(_pieces(element)).strip()
+    pieces: list[str] = []
+    is_simple = _gather(element, pieces, _DEEPEST)
+    return "".join(pieces if is_simple else _pieces(element)).strip()
 
 
 _BLOCKS = frozenset("p div blockquote pre li ul ol h1 h2 h3 h4 h5 h6 tr table section article".split())
@@ -74,26 +77,29 @@ _SILENT = frozenset("script style noscript template svg".split())
 _BLANKS = re.compile(r"[ \t\r\n\f]+")
 
 
-def _flat(element: Element) -> list[str] | None:
-    """Pieces of an element whose children are inline and have none of their own: nearly every message.
-    None: it is not so simple."""
-    if element.tag == "pre" or element.tag in _SILENT:
-        return None
-    pieces = [_BLANKS.sub(" ", element.text)] if element.text else []
+_VERBATIM = _SILENT | {"pre"}
+_DEEPEST = 20  # elements inside one another; deeper ones are walked without recursion
+
+
+def _gather(element: Element, pieces: list[str], depth: int) -> bool:
+    """What `_pieces` gives, for nearly every text: nothing silent or verbatim, nothing deep. False: it is not."""
+    if text := element.text:
+        pieces.append(_BLANKS.sub(" ", text))
     for child in element:
         tag = child.tag
-        if not isinstance(tag, str) or len(child) or tag in _NOT_INLINE:
-            return None
-        if tag == "br":
-            pieces.append("\n")
-        if text := child.text:
-            pieces.append(_BLANKS.sub(" ", text))
+        if isinstance(tag, str):
+            if tag in _VERBATIM or depth == 0:
+                return False
+            is_block = tag in _BLOCKS
+            if is_block or tag == "br":
+                pieces.append("\n")
+            if not _gather(child, pieces, depth - 1):
+                return False
+            if is_block:
+                pieces.append("\n")
         if tail := child.tail:
             pieces.append(_BLANKS.sub(" ", tail))
-    return pieces
-
-
-_NOT_INLINE = _BLOCKS | _SILENT
+    return True
 
 
 def _pieces(root: Element) -> Iterator[str]:

@@ -377,6 +377,8 @@ _SCALE = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
 
 def _number(text: str) -> int | None:
     """`92`, `1.2K`, `3.42M`, `1 234`; Telegram rounds what it shortens."""
+    if text.isdecimal() and text.isascii() and len(text) <= 15:
+        return int(text)
     match = _SHORT_NUMBER.match(text)
     if match is None:
         return None
