@@ -87,7 +87,7 @@ def _card(folder: Path) -> dict[str, Any]:
 
 
 class ModelsInUse:
-    """The encoder, loaded once, and the heads that are in use; asks between batches whether others are now."""
+    """The encoder, loaded once, and the heads in use; asks between batches whether others are by now."""
 
     def __init__(self, encoder: str | None, data: Path) -> None:
         """Raises Misconfigured when a model is missing or broken: a start never goes on without one."""
