@@ -15,7 +15,8 @@ from index.errors import ServiceError
 from index.posts.query import Query
 from index.settings import Settings
 from nlp.district import load_district
-from nlp.models import load_models
+from nlp.models import current_heads, load_models
+from nlp.retelling import language_model
 from publisher.channels import channel_for
 
 LITTLE_SPACE = 2 * 1024**3  # bytes free in the data folder, below which the remedy is named
@@ -34,7 +35,9 @@ def check_everything(settings: Settings) -> list[Finding]:
     """One finding a part, in the order in which a person mends them."""
     found = [Finding(part="настройки", is_fine=True, words="прочитаны"), *_space(settings)]
     found.append(_try("пакет района", lambda: load_district(settings.district).name))
-    found.append(_try("модели", lambda: load_models(settings.encoder).version))
+    found.append(
+        _try("модели", lambda: load_models(settings.encoder, heads=current_heads(settings.data)).version)
+    )
     try:
         with open_service(settings) as service:
             found += _service(service)
@@ -112,6 +115,7 @@ def _tokens(settings: Settings) -> Iterator[Finding]:
         "ключ бота Telegram": settings.telegram_bot_token is not None,
         "ключ бота MAX": settings.max_token is not None,
     }
+    yield _language_model(settings)
     for name, is_given in given.items():
         yield Finding(
             part=name,
@@ -129,6 +133,14 @@ def _webhooks(settings: Settings) -> Iterator[Finding]:
         )
     if settings.max_webhook_secret is not None:
         yield Finding(part=part, is_fine=True, words="MAX: длинный опрос бота выключен")
+
+
+def _language_model(settings: Settings) -> Finding:
+    """Asked for one word: the only way to know that address, name and key fit."""
+    model = language_model(settings)
+    if model is None:
+        return Finding(part="языковая модель", is_fine=None, words="не задана: «Коротко» словами жителей")
+    return _try("языковая модель", lambda: "отвечает" if model.answer("Ответь: да", "да") else "молчит")
 
 
 def _pages(service: Service) -> Iterator[Finding]:

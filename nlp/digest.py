@@ -74,7 +74,7 @@ def digest(records: Iterable[Record], *, limit: int = 5) -> Digest:
 def only_cited(rewritten: str, source: Digest, *, places: PlacesOf = lambda text: ()) -> tuple[Sentence, ...]:
     """What may be kept of a text that a language model made of a digest.
 
-    A sentence stays when it cites posts of the digest («… [vk:-1_2]»), every number, settlement and name in it
+    A sentence stays when it cites posts of the digest («… [vk:-1_2]»), every number, place and name in it
     stands in what those posts are quoted with, so does half of its words, and it denies only where they deny.
     Every other sentence is dropped.
     """

@@ -9,7 +9,7 @@ from functools import partial
 from html import escape
 from typing import Any
 
-from nicegui import ui
+from nicegui import run, ui
 
 from api.console.button import Button
 from api.console.charts import small_map
@@ -31,7 +31,10 @@ from index.domain.alert import LIVE, Alert, AlertState
 from index.domain.incident import Incident
 from index.domain.person import Right
 from index.posts.query import Record
-from nlp.digest import digest
+from nlp.digest import Digest, digest
+from nlp.retelling import language_model, retold
+from nlp.stages.places import PlaceFinder
+from nlp.stages.text import read
 
 POSTS_SHOWN = 30  # posts of an alert shown as evidence
 DIGEST_SENTENCES = 4
@@ -225,14 +228,29 @@ class AlertPane:
         heading("Коротко, словами жителей")
         if said.note:
             ui.label(f"{said.note.capitalize()} для краткого пересказа.").classes("soft")
-        for sentence in said.sentences:
-            first, *rest = sentence.post_ids
-            more = f", ещё {plural(len(rest), POSTS)}" if rest else ""
-            ui.html(
-                f"«{escape(sentence.text)}» "
-                f'<a class="small nowrap" href="{link("/post", id=first)}">источник{more}</a>',
-                sanitize=False,
-            ).style("margin-bottom:4px")
+            return
+        box = ui.element("div").props('aria-live="polite"')
+        with box:
+            _sentences(said)
+        model = language_model(self.visit.service.settings)
+        if model is None:
+            return
+
+        async def retell() -> None:
+            button.disable()
+            button.text = "Языковая модель пересказывает…"
+            finder = PlaceFinder(self.visit.service.district)
+            told_anew = await run.io_bound(
+                retold, said, model.answer, lambda text: finder.find(read(text), text).names
+            )
+            if told_anew is None or box.is_deleted:  # the server is being stopped, or another alert is open
+                return
+            box.clear()
+            with box:
+                _sentences(told_anew)
+            button.delete()
+
+        button = Button("Пересказать связно", on_click=retell)
 
     def why(self) -> None:
         heading("Почему это сигнал")
@@ -286,6 +304,20 @@ class AlertPane:
                 f'<a href="{link("/feed", story=alert.story_id, days=30)}">Весь сюжет в ленте</a>',
                 sanitize=False,
             )
+
+
+def _sentences(said: Digest) -> None:
+    """Quotes in quotation marks, retold sentences without; each with the door to its posts."""
+    for sentence in said.sentences:
+        first, *rest = sentence.post_ids
+        more = f", ещё {plural(len(rest), POSTS)}" if rest else ""
+        words = f"«{escape(sentence.text)}»" if sentence.is_quote else escape(sentence.text)
+        ui.html(
+            f'{words} <a class="small nowrap" href="{link("/post", id=first)}">источник{more}</a>',
+            sanitize=False,
+        ).style("margin-bottom:4px")
+    if said.notice:
+        ui.label(said.notice).classes("small soft")
 
 
 def until_menu(visit: Visit, act: Callable[[datetime], None]) -> None:

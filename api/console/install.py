@@ -8,7 +8,19 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from nicegui import ui
 
-from api.console import alerts, feed, incidents, login, morning, people, publications, rules, sources, summary
+from api.console import (
+    alerts,
+    feed,
+    incidents,
+    login,
+    models,
+    morning,
+    people,
+    publications,
+    rules,
+    sources,
+    summary,
+)
 from api.service import Service
 
 
@@ -17,7 +29,7 @@ def install_console(app: FastAPI, service: Service) -> None:
     app.include_router(login.router)
     app.include_router(morning.router)
     app.mount("/assets", StaticFiles(directory=Path(__file__).parent / "assets"), name="assets")
-    for page in (alerts, rules, feed, incidents, publications, summary, sources, people):
+    for page in (alerts, rules, feed, incidents, publications, summary, sources, people, models):
         page.register(service)
     ui.run_with(
         app,

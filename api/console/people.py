@@ -21,6 +21,7 @@ PATH = "/people"
 DOORS = {
     "alert": ("/alerts", "selected"),
     "incident": ("/incident", "id"),
+    "models": ("/models", "about"),
     "page": ("/page", "id"),
     "post": ("/post", "id"),
     "publication": ("/publication", "id"),
@@ -41,6 +42,7 @@ def build(visit: Visit) -> None:
             ui.element("div").classes("grow")
             Button("Новый сотрудник", on_click=lambda: _edit(visit, None), kind="first", key="n")
             Button("Новый ключ", on_click=lambda: _new_key(visit))
+            Button("Модели", on_click=lambda: ui.navigate.to("/models"))
             Button("Новая официальная страница", on_click=lambda: ui.navigate.to("/page"))
         with ui.element("section").classes("sheet columns"):
             _people(visit)

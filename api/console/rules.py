@@ -40,6 +40,7 @@ def build(visit: Visit, rule: str = "") -> None:
                 "Правила правит администрация в пакете района (rules.yaml). Новое правило сначала ставят на пробу: "
                 "оно только считает, сколько подняло бы."
             ).classes("soft")
+            ui.html('<a href="/models">Модели: чему научились и не сдвинулись ли</a>', sanitize=False)
             _table(visit, rules)
             if chosen is not None:
                 _history(visit, chosen)

@@ -36,13 +36,14 @@ class Right(StrEnum):
     EDIT_SOURCES = "edit_sources"
     EDIT_PEOPLE = "edit_people"
     READ_AUDIT = "read_audit"
+    TRAIN_MODELS = "train_models"  #: teach the heads by corrections, go back to those before
 
 
 RIGHTS: dict[Role, frozenset[Right]] = {
     Role.ADMIN: frozenset(Right),
     Role.HEAD: frozenset(
         {Right.READ, Right.TRIAGE, Right.WORK_INCIDENTS, Right.WRITE_REPLY, Right.APPROVE_REPLY,
-         Right.APPROVE_PUBLICATION, Right.RESOLVE_DELIVERY, Right.READ_AUDIT}
+         Right.APPROVE_PUBLICATION, Right.RESOLVE_DELIVERY, Right.READ_AUDIT, Right.TRAIN_MODELS}
     ),
     Role.INCIDENT_OFFICER: frozenset(
         {Right.READ, Right.TRIAGE, Right.WORK_INCIDENTS, Right.WRITE_REPLY, Right.EDIT_SOURCES}

@@ -13,6 +13,7 @@ import pytest
 
 from api.cli import NOISY, main
 from api.practice.twin import Twin
+from nlp.models import heads_version
 
 SOURCES = """
 - {network: vk, address: club1, title: "Подслушано Курлово", home: "Курлово"}
@@ -174,6 +175,23 @@ def test_people_and_keys(mcu: Mcu, monkeypatch: pytest.MonkeyPatch) -> None:
     assert secret not in listed
     assert mcu("key", "revoke", listed.split("\t")[0]).code == 0
     assert "отозван" in mcu("key", "list").out
+
+
+def test_there_is_no_way_back_before_the_first_teaching(mcu: Mcu) -> None:
+    ended = mcu("train", "heads", "--back")
+    assert ended.code == 1
+    assert "возвращаться не к чему" in ended.err
+
+
+@pytest.mark.model
+def test_the_way_back_names_the_models_that_work_again(mcu: Mcu, tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "models"
+    folder.mkdir(parents=True)
+    (folder / "current").write_text("heads-lost\n", encoding="utf-8")  # even when the taught ones are gone
+    (folder / "previous").write_text("\n", encoding="utf-8")
+    ended = mcu("train", "heads", "--back")
+    assert (ended.code, ended.out) == (0, f"Снова работают модели {heads_version(None)}.\n")
+    assert not (folder / "current").exists()
 
 
 def test_check_tells_the_truth(mcu: Mcu) -> None:

@@ -18,6 +18,7 @@ ROLES = [person.login for person, _ in PRACTICE_PEOPLE]
 PAGES = (
     "/alerts", "/rules", "/feed", "/incidents", "/publications", "/publication?id=practice-review",
     "/summary", "/sources", "/page?id=vk:club99000002", "/people",
+    "/models",
 )  # fmt: skip
 #: What looks different to different rights.
 SHARED = ("/alerts", "/incidents", "/publications", "/publication?id=practice-review", "/people")
