@@ -196,6 +196,7 @@ class Crawler:
         if self._loop.is_running:
             self._loop.submit(self._close_lanes()).result()
         self._loop.close()
+        self._means.writer.shutdown()
         try:
             self._means.pace.flush()
         except Unavailable:

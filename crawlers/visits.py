@@ -7,6 +7,7 @@ import json
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -75,6 +76,14 @@ class Means:
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)  #: one writer of posts a process, in turn
     evidence: Evidence = field(default_factory=Evidence)
     hot: set[str] = field(default_factory=set)  #: posts of open alerts: their comments are read first
+    #: The only thread that stores posts: a connection keeps a cache of its own for every thread it serves.
+    writer: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(max_workers=1, thread_name_prefix="posts")
+    )
+
+    async def write(self, work: Callable[..., Result], *arguments: Any) -> Result:
+        """Run `work` in the thread that stores posts."""
+        return await asyncio.get_running_loop().run_in_executor(self.writer, work, *arguments)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,7 +123,7 @@ class Visit:
         if self.is_probe:
             return
         async with self.means.writing:
-            await in_thread(self._store, parsed, page)
+            await self.means.write(self._store, parsed, page)
 
     def keep(self, parsed: Parsed, *, page: str) -> None:
         """As `store`, for a caller without a loop: it sees to it that one thread writes at a time."""
@@ -125,7 +134,7 @@ class Visit:
         """Mark posts and comments as deleted on the network."""
         if post_ids and not self.is_probe:
             async with self.means.writing:
-                await in_thread(self._bury, post_ids)
+                await self.means.write(self._bury, post_ids)
 
     async def missing_comments(self, post_id: str, present: Iterable[str]) -> datetime | None:
         """The comments of this post were read to the end: those of the index that did not come are missed.
@@ -135,7 +144,7 @@ class Visit:
         if self.is_probe:
             return None
         async with self.means.writing:
-            return await in_thread(self._miss_comments, post_id, frozenset(present))
+            return await self.means.write(self._miss_comments, post_id, frozenset(present))
 
     async def cursor(self, name: str = "posts") -> Mapping[str, Any] | None:
         """What the desk holds, not to be changed in place. None: nothing has been read yet."""

@@ -420,6 +420,12 @@ class Reading:
 
 
 def _xml_feed(text: str, reading: Reading) -> None:
+    if (plain := plain_rss(text, reading.url)) is not None:
+        reading.site = _line(plain.title)
+        for entry in plain.entries[:MAX_ENTRIES]:
+            _entry(entry, reading)
+        reading.left_out += max(0, len(plain.entries) - MAX_ENTRIES)
+        return
     body = re.sub(r"^<\?xml[^>]{0,200}\?>", "", text).encode("utf-8", "replace")
     found = feedparser.parse(  # bytes only: a text that looks like an address would be fetched
         io.BytesIO(b'<?xml version="1.0" encoding="utf-8"?>' + body),
@@ -443,6 +449,95 @@ def _xml_feed(text: str, reading: Reading) -> None:
             )
             reading.broken.append(Broken(place=f"item[{number}]", reason=str(error), raw=raw))
     reading.left_out += max(0, len(found.entries) - MAX_ENTRIES)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainRss:
+    title: str
+    entries: Sequence[Mapping[str, Any]]  #: under the names that feedparser gives
+
+
+def plain_rss(text: str, url: str) -> PlainRss | None:
+    """A well-formed RSS 2.0 whose items hold only what nearly all do, read as feedparser reads it at a
+    third of its price. None: something else stands in it, feedparser has to read it."""
+    if not text[:2_000].lstrip().startswith(("<rss", "<?xml")):
+        return None
+    try:
+        root = etree.fromstring(_DECLARATION.sub("", text).encode(), parser=_strict_parser())
+    except (etree.XMLSyntaxError, ValueError):
+        return None
+    channels = list(root) if root.tag == "rss" else []
+    if len(channels) != 1 or channels[0].tag != "channel" or _has_base(root, channels[0]):
+        return None
+    titles: list[str | None] = []
+    entries = []
+    for child in channels[0]:
+        if child.tag == "item":
+            entry = _plain_item(child, url)
+            if entry is None:
+                return None
+            entries.append(entry)
+        elif child.tag == "title":
+            titles.append(_plain_text(child))
+        elif not isinstance(child.tag, str) or child.tag.endswith("}title") or _has_base(child):
+            return None
+    if len(titles) > 1 or None in titles or not entries:
+        return None
+    return PlainRss(title=(titles[0] or "") if titles else "", entries=entries)
+
+
+_DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,200}\?>")
+_CONTENT = "{http://purl.org/rss/1.0/modules/content/}encoded"
+_FULL_TEXT = "{http://news.yandex.ru}full-text"
+_FIELDS = {"title": "title", "description": "summary", "pubDate": "published", "link": "link"} | {
+    _CONTENT: "content",
+    _FULL_TEXT: "yandex_full-text",
+}
+_PASSED_OVER = frozenset("guid author category comments {http://purl.org/dc/elements/1.1/}creator".split())
+_MISREAD = re.compile("[\x80-\x9f]|[\xc2-\xf4][\x80-\xbf]")  # feedparser mends these in its own way
+_ENTITY = re.compile(r"&\w+;")  # in an address: too
+
+
+def _strict_parser() -> etree.XMLParser:
+    return etree.XMLParser(
+        resolve_entities=False, no_network=True, huge_tree=False, remove_comments=True, remove_pis=True
+    )
+
+
+def _has_base(*elements: Any) -> bool:
+    return any(element.get("{http://www.w3.org/XML/1998/namespace}base") for element in elements)
+
+
+def _plain_item(item: Any, url: str) -> dict[str, Any] | None:
+    """None: not plain. The link is there, leads to the web, and the date can be read."""
+    entry: dict[str, Any] = {}
+    enclosures = []
+    for child in item:
+        if _has_base(child):
+            return None
+        if child.tag == "enclosure":
+            enclosures.append({"href": child.get("url"), "type": child.get("type")})
+            continue
+        if child.tag in _PASSED_OVER:
+            continue
+        name = _FIELDS.get(child.tag)
+        value = _plain_text(child) if name is not None and name not in entry else None
+        if name is None or value is None:
+            return None
+        entry[name] = [{"value": value}] if name == "content" else value
+    link = entry.get("link", "")
+    if _absolute(url, link) is None or _ENTITY.search(link) or _has_base(item):
+        return None
+    if "published" in entry and _moment(entry["published"]) is None:
+        return None
+    return {**entry, "enclosures": enclosures}
+
+
+def _plain_text(element: Any) -> str | None:
+    """Text of an element without others inside; None: there are, or feedparser would mend its letters."""
+    text = (element.text or "").strip()
+    is_odd = len(element) or element.attrib or (not text.isascii() and _MISREAD.search(text))
+    return None if is_odd else text
 
 
 def _entry(entry: Mapping[str, Any], reading: Reading) -> None:

@@ -200,3 +200,41 @@ def test_a_page_of_links_to_dzen_names_its_articles() -> None:
     )
     found = news.links(page, url="https://dzen.ru/gusvesti", content_type="text/html; charset=utf-8")
     assert found == ["https://dzen.ru/a/ZkXqLrTnAbCdEfGh"]
+
+
+ORDINARY = "<title>Вода &amp;lt;есть&amp;gt; &quot;да&quot;</title><link>/n/1?a=1&amp;b=2</link><description><![CDATA[<p>Текст &laquo;дома&raquo;<br/>№ 5</p>]]></description>"
+LONG = f"<content:encoded><![CDATA[<p>{'слово ' * 150}</p>]]></content:encoded>"
+DATE = "<pubDate>Tue, 24 Nov 2026 10:30:00 +0300</pubDate>"
+
+
+@pytest.mark.parametrize(
+    ("item", "is_plain"),
+    [
+        (ORDINARY + DATE, True),
+        (ORDINARY + DATE + '<guid isPermaLink="false">17</guid><category>ЖКХ</category>', True),
+        (ORDINARY + DATE + '<enclosure url="/p.jpg" type="image/jpeg" length="1"/>', True),
+        (ORDINARY + LONG + "<pubDate>24.11.2026 10:30</pubDate>", True),
+        (ORDINARY.replace("</title>", "</title><!-- a -->") + LONG, True),
+        (DATE + "<title>Нет ссылки</title><guid>https://a.example/n/2</guid><description>Текст</description>", False),
+        (ORDINARY + DATE + '<media:content url="https://a.example/p.jpg" medium="image"/>', False),
+        (ORDINARY + "<dc:date>2026-11-24T10:30:00Z</dc:date>", False),
+        (ORDINARY + DATE + "<description>Ещё одно</description>", False),
+        (ORDINARY.replace("/n/1", "/n/1&amp;amp;c;") + DATE, False),
+        (ORDINARY.replace("Вода", "\xd0\x92\x92") + DATE, False),
+        (ORDINARY.replace("Вода", "<b>Вода</b>") + DATE, False),
+    ],
+)  # fmt: skip
+def test_a_plain_feed_reads_as_feedparser_reads_it(
+    item: str, is_plain: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spaces = (
+        'xmlns:content="http://purl.org/rss/1.0/modules/content/" xmlns:media="http://search.yahoo.com/mrss/"'
+        ' xmlns:dc="http://purl.org/dc/elements/1.1/"'
+    )
+    body = f'<rss version="2.0" {spaces}><channel><title>Вести</title><item>{item}</item></channel></rss>'
+    url = "https://a.example/rss"
+    assert (news.plain_rss(body, url) is not None) == is_plain
+    read = news.feed(body.encode(), CONTEXT, url=url)
+    monkeypatch.setattr(news, "plain_rss", lambda text, url: None)
+    assert read == news.feed(body.encode(), CONTEXT, url=url)
+    assert read.posts or read.links
