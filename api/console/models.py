@@ -95,8 +95,8 @@ def _in_use(visit: Visit) -> None:
             running = str(note.detail.get("version", ""))
             words = "Разбор читает ими с" if running.startswith(version) else "Разбор ещё читает прежними, с"
             ui.html(f"{words} {moment_html(visit, note.at)}", sanitize=False).classes("small soft")
-            if error := str(note.detail.get("error", "")):
-                ui.label(error).classes("chip bad")
+            if fault := str(note.detail.get("error", "")):
+                ui.label(fault).classes("chip bad")
         if outdated := outdated_heads(data):
             ui.html(
                 f'Дообученные модели <span lang="en">{escape(outdated)}</span> остались от прежней версии сервиса и не '

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from nicegui.testing import User
-from nicegui.testing.user_interaction import UserInteraction
-from nicegui.testing.user_simulation import user_simulation
 
 from api.console import models
-from api.console.button import Button
-from api.security import SESSION_COOKIE
 from api.service import Service
 from index.desk.audit import AuditRow
 from index.domain.person import Role
@@ -22,28 +16,14 @@ from nlp.drift import Drift, Measure, Shift
 from nlp.models import SHIPPED, current_heads, heads_version
 from nlp.models.heads import read_heads
 from nlp.training.heads import CURRENT, KEPT, PREVIOUS, RETURNED, SUBJECT, TAUGHT, _alone
-from tests.factories import NOON, person, post
+from tests.api.console.simulated import Walk, press, until, visit
+from tests.factories import NOON, post
 
 pytestmark = pytest.mark.model
-PASSWORD = "долгий пароль 7"
-Walk = Callable[[User], Awaitable[None]]
 
 
-def visit(service: Service, walk: Walk, *, role: Role = Role.HEAD) -> None:
-    """A person of that role opens the page in a simulated browser and does what `walk` does."""
-    service.desk.people.add(
-        person(login="ivanova", roles=frozenset({role})), PASSWORD, actor="admin", at=NOON
-    )
-    token = service.desk.people.start_session("ivanova", now=NOON)
-
-    async def walked() -> None:
-        async with user_simulation() as user:
-            models.register(service)
-            user.http_client.cookies.set(SESSION_COOKIE, token)
-            await user.open(models.PATH)
-            await walk(user)
-
-    asyncio.run(walked())
+def look(service: Service, walk: Walk, *, role: Role = Role.HEAD) -> None:
+    visit(service, models.register, models.PATH, walk, role=role)
 
 
 def teach_nothing(data: Path) -> None:
@@ -59,20 +39,6 @@ def teach_nothing(data: Path) -> None:
     (folder / PREVIOUS).write_text("\n")
 
 
-def press(user: User, words: str) -> None:
-    """The newest button with exactly these words."""
-    found = [each for each in user.find(kind=Button).elements if each.text == words]
-    UserInteraction(user, {max(found, key=lambda each: each.id)}, words).click()
-
-
-async def until(holds: Callable[[], bool], *, seconds: float = 60) -> None:
-    for _ in range(int(seconds * 20)):
-        if holds():
-            return
-        await asyncio.sleep(0.05)
-    raise TimeoutError
-
-
 def actions(service: Service) -> list[tuple[str, str]]:
     return [(row.actor, row.action) for row in service.desk.audit.find(subject=SUBJECT)[0]]
 
@@ -84,7 +50,7 @@ def test_it_shows_the_shipped_models_and_that_nothing_was_taught(service: Servic
         await user.should_see("Недостаточно данных: за 7 дней разобрано 0 постов.", retries=50)
         await user.should_not_see("Вернуть прежние")
 
-    visit(service, walk)
+    look(service, walk)
 
 
 def test_the_way_back_is_asked_first_then_gone_and_written_down(service: Service) -> None:
@@ -100,7 +66,7 @@ def test_the_way_back_is_asked_first_then_gone_and_written_down(service: Service
         press(user, "Вернуть")
         await until(lambda: bool(actions(service)))
 
-    visit(service, walk)
+    look(service, walk)
     assert current_heads(service.settings.data) is None
     assert actions(service) == [("ivanova", RETURNED)]
 
@@ -113,7 +79,7 @@ def test_who_only_reads_has_no_buttons(service: Service) -> None:
         await user.should_not_see("Дообучить сейчас")
         await user.should_not_see("Вернуть прежние")
 
-    visit(service, walk, role=Role.EDITOR)
+    look(service, walk, role=Role.EDITOR)
 
 
 def test_teaching_is_asked_first_and_tells_what_came_of_it(service: Service) -> None:
@@ -131,7 +97,7 @@ def test_teaching_is_asked_first_and_tells_what_came_of_it(service: Service) -> 
         await until(lambda: bool(actions(service)))
         await user.should_see("Новые не лучше, модели прежние", retries=100)
 
-    visit(service, walk)
+    look(service, walk)
     assert actions(service) == [("ivanova", KEPT)]  # the heads say so anyway: nothing was learnt
 
 
