@@ -245,7 +245,9 @@ class NetworkSpider(Spider):
             return await self.crawler.engine.download_async(request)
         except DownloadTimeoutError:
             raise Unreached(f"{host_of(request.url)} не ответил за {TIMEOUT.seconds} с.") from None
-        except (CannotResolveHostError, DownloadConnectionRefusedError):
+        except CannotResolveHostError:
+            raise Unreached(f"{host_of(request.url)}: такого сайта нет, имя не находится в DNS.") from None
+        except DownloadConnectionRefusedError:
             raise Unreached(f"{host_of(request.url)}: соединение не установлено.") from None
         except DownloadCancelledError:
             raise Unreached(
@@ -262,7 +264,7 @@ class NetworkSpider(Spider):
 
 
 def _ignored(request: Request, said: str) -> ServiceError:
-    if "robots.txt" in said:
+    if "Forbidden by robots.txt" in said:
         return Closed("Сайт запрещает обход этой страницы (robots.txt).")
     if "redirect" in said:
         return Unreached(f"{host_of(request.url)} перенаправляет по кругу.")

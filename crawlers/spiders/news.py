@@ -52,6 +52,11 @@ class NewsSpider(NetworkSpider):
     limit: ClassVar[str] = "news"
     at_once: ClassVar[int] = 16  # of different sites; one site is asked at its own pace
     settings_over: ClassVar[dict[str, Any]] = {
+        "DOWNLOADER_MIDDLEWARES": {
+            "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": None,
+            "crawlers.robots.RobotsMiddleware": 100,
+            "crawlers.pace.PaceMiddleware": 950,
+        },
         "ROBOTSTXT_OBEY": True,
         "REDIRECT_ENABLED": True,
         "REDIRECT_MAX_TIMES": 5,
@@ -96,8 +101,11 @@ class NewsSpider(NetworkSpider):
         except Unreadable:
             await self._not_a_feed(visit, page, state)
             return
-        if not parsed.posts and not parsed.links and not parsed.left_out and visit.health.posts_seen:
-            raise LayoutChanged("В ленте нет ни одной записи, а раньше они были.")
+        if not parsed.posts and not parsed.links and not parsed.left_out:
+            if visit.health.posts_seen:
+                raise LayoutChanged("В ленте нет ни одной записи, а раньше они были.")
+            if visit.is_probe:
+                raise LayoutChanged("Лента открывается, но в ней нет ни одной записи: проверьте адрес.")
         starts = {news.news_id(url) for url in parsed.links} - set(state.get("short", ()))
         whole = tuple(post for post in parsed.posts if post.id not in starts)
         await visit.store(replace(parsed, posts=whole), page="news.feed")

@@ -250,7 +250,9 @@ class TelegramSpider(NetworkSpider):
         return [source for source in self.means.desk.sources.list() if source.network is Network.TELEGRAM]
 
 
-PREVIEW_OFF = "Канал не показывает публикации в открытой сети: предпросмотр выключен или это группа."
+PREVIEW_OFF = (
+    "Канал не показывает публикации в открытой сети: предпросмотр выключен, это группа или такого имени нет."
+)
 
 
 def _redirected(location: str) -> ServiceError:

@@ -154,6 +154,19 @@ def test_a_page_that_robots_forbid_is_not_asked_for(stand: Stand, site: Site) ->
     assert "начало" in text_of(stand, "bridge")
 
 
+def test_sources_of_one_site_that_are_asked_for_at_once_all_keep_to_its_robots(
+    stand: Stand, site: Site
+) -> None:
+    site.feed("bridge")
+    site.pages["/robots.txt"] = (200, "text/plain", "User-agent: *\nDisallow: /no/\n")
+    for number in range(5):
+        site.pages[f"/no/{number}.xml"] = site.pages["/rss.xml"]
+    sources = [stand.watch("news", f"{site.url}/no/{number}.xml") for number in range(5)]
+    stand.crawl(*sources)
+    assert site.asked == ["/robots.txt"]
+    assert {stand.health(source).state for source in sources} == {SourceState.BANNED}
+
+
 def test_a_site_that_forbids_its_feed_is_banned_by_its_own_word(stand: Stand, site: Site) -> None:
     site.feed("bridge")
     site.pages["/robots.txt"] = (200, "text/plain", "User-agent: *\nDisallow: /\n")

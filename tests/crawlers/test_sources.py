@@ -136,10 +136,33 @@ def test_the_check_names_each_broken_source_and_stores_nothing(
     stand.twin.community("telegram", "closed_news", access=Access.NO_PREVIEW)
     hidden = stand.watch("telegram", "closed_news")
     no_feed = stand.watch("news", f"{stand.twin.url}/nothing/here.xml")
+    stand.twin.community("news", "silent.example")
+    empty = stand.watch("news", stand.twin.feed("silent.example"))
+    stand.twin.community("vk", "club3", access=Access.CLOSED)
+    members_only = stand.watch("vk", "club3")
+    bad_number = stand.watch("vk", "club404")
+    stand.twin.community("ok", "57000000008", access=Access.CLOSED)
+    closed_group = stand.watch("ok", "group/57000000008")
+    not_there = stand.watch("max", "-70000000404")
+    nameless = stand.watch("news", "https://no-such-host.invalid/rss.xml")
     dead = stand.watch("news", "http://127.0.0.1:9/rss.xml")
     faults = {fault.source_id: fault for fault in check_sources(stand.crawler(), now=stand.clock())}
     assert faults[good].is_fine
-    assert {faults[s].state for s in (gone, blocked, hidden, no_feed)} == {SourceState.BANNED}
-    assert faults[dead].state is SourceState.FAILING
-    assert all(faults[s].reason for s in (gone, blocked, hidden, no_feed, dead))
+    shut = (gone, blocked, hidden, no_feed, members_only, closed_group, not_there)
+    assert {faults[s].state for s in shut} == {SourceState.BANNED}
+    assert {faults[s].state for s in (dead, nameless, bad_number)} == {SourceState.FAILING}
+    said = {
+        gone: "нет страницы с именем nobody_has_this_name",
+        blocked: "заблокирована",
+        hidden: "предпросмотр выключен, это группа или такого имени нет",
+        no_feed: "404",
+        dead: "соединение не установлено",
+        empty: "нет ни одной записи",
+        members_only: "Доступ закрыт",
+        bad_number: "не принимает адрес источника",
+        closed_group: "Доступ закрыт",
+        not_there: "Страница удалена",
+        nameless: "имя не находится в DNS",
+    }
+    assert {source: words for source, words in said.items() if words not in faults[source].reason} == {}
     assert stand.all_posts() == {}
