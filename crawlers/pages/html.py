@@ -82,7 +82,7 @@ _DEEPEST = 20  # elements inside one another; deeper ones are walked without rec
 
 
 def _gather(element: Element, pieces: list[str], depth: int) -> bool:
-    """What `_pieces` gives, for nearly every text: nothing silent or verbatim, nothing deep. False: it is not."""
+    """What `_pieces` gives, for nearly every text: nothing silent, verbatim or deep. False: it is not so."""
     if text := element.text:
         pieces.append(_BLANKS.sub(" ", text))
     for child in element:

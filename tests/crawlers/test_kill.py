@@ -11,7 +11,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from index.domain.post import Post
+from index.posts import open_posts
+from tests import factories
 from tests.crawlers.conftest import SECRET, Stand
+from tests.load import kill
 
 #: Crawls until it is killed; says so on stdout once the first run is done.
 CHILD = """
@@ -86,6 +89,24 @@ def test_kills_at_random_moments_lose_nothing_and_double_nothing(stand: Stand, t
     assert set(kept) == standing(stand)
     assert all(stand.posts.get(post_id).versions == 1 for post_id in kept)
     assert len({_words(post) for post in kept.values()}) == len(kept)
+
+
+def test_the_kill_run_counts_what_is_lost_doubled_strange_or_edited(tmp_path: Path) -> None:
+    posts = open_posts("sqlite", tmp_path)
+    posts.add([factories.post(id="vk:-1_1", text="раз"), factories.post(id="vk:-1_2", text="два")])
+    whole = kill.counted(posts, {"vk:-1_1": "раз", "vk:-1_2": "два"}, kills=1, by_killed=2)
+    posts.add([factories.post(id="vk:-1_3", text="раз"), factories.post(id="vk:-1_2", text="два, правка")])
+    found = kill.counted(posts, {"vk:-1_1": "раз", "vk:-1_2": "два", "vk:-1_4": "ещё"}, kills=1, by_killed=2)
+    posts.close()
+    assert whole.is_whole
+    assert (found.lost, found.strange) == ({"vk:-1_4"}, {"vk:-1_3"})
+    assert (found.doubled, found.edited) == (("раз",), {"vk:-1_2"})
+
+
+def test_the_kill_run_in_short() -> None:
+    count = kill.run(timedelta(seconds=6), seed=5)
+    assert count.kills >= 2
+    assert count.is_whole, str(count)
 
 
 def _words(post: Post) -> tuple[str, str]:

@@ -1,4 +1,7 @@
-"""Runs every benchmark of this folder and writes docs/performance.md; a name after it runs only that one."""
+"""Runs every benchmark of this folder and writes docs/performance.md; a name after it runs only that one.
+
+`python -m tests.load kill --minutes 10` is no benchmark: processes are killed, then losses are counted.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import tests.load
+from tests.load import kill
 
 DOCUMENT = Path("docs/performance.md")
 Row = tuple[str, str, str]  #: what was measured, the figure with its unit, the command that measures it
@@ -18,6 +22,8 @@ Row = tuple[str, str, str]  #: what was measured, the figure with its unit, the 
 
 def main() -> None:
     """Without a name all, and the document is written; with names only those, to the terminal."""
+    if sys.argv[1:2] == ["kill"]:
+        kill.main(sys.argv[2:])
     wanted = [f"bench_{name}" for name in sys.argv[1:]]
     names = [m.name for m in pkgutil.iter_modules(tests.load.__path__) if m.name.startswith("bench_")]
     measured: dict[str, list[Row]] = {}

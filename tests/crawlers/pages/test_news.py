@@ -202,7 +202,10 @@ def test_a_page_of_links_to_dzen_names_its_articles() -> None:
     assert found == ["https://dzen.ru/a/ZkXqLrTnAbCdEfGh"]
 
 
-ORDINARY = "<title>Вода &amp;lt;есть&amp;gt; &quot;да&quot;</title><link>/n/1?a=1&amp;b=2</link><description><![CDATA[<p>Текст &laquo;дома&raquo;<br/>№ 5</p>]]></description>"
+ORDINARY = (
+    "<title>Вода &amp;lt;есть&amp;gt; &quot;да&quot;</title><link>/n/1?a=1&amp;b=2</link>"
+    "<description><![CDATA[<p>Текст &laquo;дома&raquo;<br/>№ 5</p>]]></description>"
+)
 LONG = f"<content:encoded><![CDATA[<p>{'слово ' * 150}</p>]]></content:encoded>"
 DATE = "<pubDate>Tue, 24 Nov 2026 10:30:00 +0300</pubDate>"
 
@@ -215,7 +218,7 @@ DATE = "<pubDate>Tue, 24 Nov 2026 10:30:00 +0300</pubDate>"
         (ORDINARY + DATE + '<enclosure url="/p.jpg" type="image/jpeg" length="1"/>', True),
         (ORDINARY + LONG + "<pubDate>24.11.2026 10:30</pubDate>", True),
         (ORDINARY.replace("</title>", "</title><!-- a -->") + LONG, True),
-        (DATE + "<title>Нет ссылки</title><guid>https://a.example/n/2</guid><description>Текст</description>", False),
+        (DATE + "<title>Нет ссылки</title><guid>https://a.example/n/2</guid>", False),
         (ORDINARY + DATE + '<media:content url="https://a.example/p.jpg" medium="image"/>', False),
         (ORDINARY + "<dc:date>2026-11-24T10:30:00Z</dc:date>", False),
         (ORDINARY + DATE + "<description>Ещё одно</description>", False),
