@@ -315,6 +315,29 @@ def test_boards_have_topics_and_their_comments(twin: Twin, call: Caller) -> None
     assert call.vk("wall.get", owner_id=-1)["response"]["count"] == 0
 
 
+def test_videos_and_photos_of_a_page_stand_beside_its_wall(twin: Twin, call: Caller) -> None:
+    film = twin.say("vk", "club1", "Описание", author=COMMUNITY, film="Прямая линия", likes=3)
+    twin.say("vk", "club1", "А что с водой?", parent=film)
+    picture = twin.say("vk", "club1", "", picture=True)
+    twin.say("vk", "club1", "Яма", parent=picture)
+    number = int(film.rpartition("_")[2])
+    for method, parameters in (
+        ("video.get", {"owner_id": -1, "count": 20}),
+        ("video.getComments", {"owner_id": -1, "video_id": number, "need_likes": 1}),
+        ("photos.getComments", {"owner_id": -1, "photo_id": int(picture.rpartition("_")[2])}),
+        ("photos.getAllComments", {"owner_id": -1, "need_likes": 1}),
+    ):
+        assert vk_unknown_parameters(method, parameters) == set()
+        answer = call.vk(method, **parameters)
+        assert vk_faults(method, answer) == []
+        assert answer["response"]["count"] == 1
+    assert film == f"vk:video-1_{number}"
+    assert call.vk("wall.get", owner_id=-1)["response"]["count"] == 0
+    twin.say("vk", "club1", "", film="Без обсуждения", comments_open=False)
+    refused = call.vk("video.getComments", owner_id=-1, video_id=number + 4)
+    assert refused["error"]["error_code"] == 801
+
+
 def test_long_poll_brings_a_comment_while_it_waits(twin: Twin, call: Caller, wall: str) -> None:
     server = call.vk("groups.getLongPollServer", group_id=1)["response"]
     ask = {"act": "a_check", "key": server["key"], "ts": server["ts"], "wait": 5}

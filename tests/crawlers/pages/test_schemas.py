@@ -103,6 +103,18 @@ def test_boards_of_vk(answer: dict[str, Any]) -> None:
 
 
 @SLOW
+@given(lazily(lambda: schemas.vk_answer("video_get_response")))
+def test_videos_of_vk(answer: dict[str, Any]) -> None:
+    fit(vk.videos(answer, CONTEXT))
+
+
+@SLOW
+@given(lazily(lambda: schemas.vk_answer("photos_getAllComments_response")))
+def test_comments_of_photos_of_vk(answer: dict[str, Any]) -> None:
+    fit(vk.photo_comments(answer, CONTEXT, owner=-1))
+
+
+@SLOW
 @given(lazily(lambda: schemas.vk_answer("board_getComments_response")))
 def test_board_comments_of_vk(answer: dict[str, Any]) -> None:
     parsed = vk.topic_comments(answer, CONTEXT, topic_id="vk:topic-1_5")
