@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from crawlers.pages import max as max_pages
-from crawlers.pages import news, ok, telegram, vk
+from crawlers.pages import news, ok, telegram, telegram_mtproto, vk
 from crawlers.pages.base import Broken, Context, Parsed, Unreadable, read_json
 from crawlers.pages.charset import decoded
 from index.domain.post import Network, Post
@@ -238,6 +238,8 @@ def _telegram(text: str, context: Context) -> Parsed:
         return _telegram_page(answer, context)
     if isinstance(answer, list):
         answer = {"ok": True, "result": answer}
+    if isinstance(answer, Mapping) and isinstance(answer.get("messages"), list):
+        return _telegram_account(answer, context)
     if isinstance(answer, Mapping) and "comments_html" in answer:
         html = answer["comments_html"]
         return telegram.more_comments(
@@ -248,6 +250,17 @@ def _telegram(text: str, context: Context) -> Parsed:
     if isinstance(answer, Mapping) and "update_id" in answer:
         return telegram.update(answer, context, roots={})
     return telegram.updates(answer, context, roots={})
+
+
+def _telegram_account(answer: Mapping[str, Any], context: Context) -> Parsed:
+    """An answer of MTProto as the quarantine keeps it: with the channel, and the post of comments."""
+    asked = len(answer["messages"]) + 1
+    if parent := answer.get("parent"):
+        return telegram_mtproto.replies(answer, context, post_id=str(parent), asked=asked)
+    channel = str(answer.get("channel") or (context.source.address if context.source else ""))
+    if not channel:
+        raise Unreadable("В ответе MTProto не назван канал.")
+    return telegram_mtproto.history(answer, context, channel=channel, asked=asked)
 
 
 def _telegram_page(html: str, context: Context) -> Parsed:

@@ -58,6 +58,8 @@ LIMITS: Mapping[str, Limit] = {
     "vk:groups.search": Limit(per_day=24, every=timedelta(days=1)),  # no published number: our own
     "ok": Limit(calls=1, every=timedelta(seconds=2)),  # no published number: our own modest pace
     "telegram": Limit(calls=2, period=timedelta(seconds=5), every=timedelta(seconds=10)),  # t.me, a host
+    "telegram:mtproto": Limit(calls=1, every=timedelta(seconds=10)),  # 30 pages of history in 30 s (reported)
+    "telegram:contacts.resolveUsername": Limit(per_day=100),  # unverified and dear: each name once
     "telegram:bot": Limit(calls=30, every=timedelta(seconds=1)),
     "max": Limit(calls=10, every=timedelta(seconds=2)),  # 30 documented, 10 seen live in 2026-09
     "news": Limit(calls=1, period=timedelta(seconds=2), every=timedelta(seconds=60)),  # a site

@@ -40,6 +40,11 @@ class Settings(BaseSettings):
     ok_access_token: SecretStr | None = Field(None, description="ключ доступа Одноклассников")
     ok_session_secret: SecretStr | None = Field(None, description="session_secret_key Одноклассников")
     telegram_bot_token: SecretStr | None = Field(None, description="ключ бота Telegram")
+    telegram_api_id: SecretStr | None = Field(
+        None, description="api_id с my.telegram.org: каналы читает учётная запись, а не t.me/s"
+    )
+    telegram_api_hash: SecretStr | None = Field(None, description="api_hash с my.telegram.org")
+    telegram_session: Path | None = Field(None, description="файл сеанса Telethon (имя.session)")
     max_token: SecretStr | None = Field(None, description="ключ бота MAX")
     page_tokens: Mapping[str, SecretStr] = Field(
         default_factory=dict, description="ключи отдельных страниц: сеть:адрес=ключ через запятую"

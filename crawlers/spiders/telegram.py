@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, TypeVar
 
 from scrapy.http import FormRequest, Request, Response
 
+from crawlers import mtproto
 from crawlers.cursors import Walk
 from crawlers.health import Closed, LayoutChanged, NoToken, Unreached
 from crawlers.pace import Call, token_bucket
@@ -15,6 +16,7 @@ from crawlers.pages import telegram
 from crawlers.pages.base import Context, NetworkRefusal, Parsed, Unreadable, read_json
 from crawlers.pages.telegram import Discussion
 from crawlers.spiders.base import OF_ONE_POST, NetworkSpider, headers_of
+from crawlers.spiders.telegram_account import Account
 from crawlers.visits import Visit, adopted, in_thread
 from index.domain.post import Network, Post
 from index.domain.source import Source
@@ -36,6 +38,18 @@ class TelegramSpider(NetworkSpider):
     network: ClassVar[Network] = Network.TELEGRAM
     limit: ClassVar[str] = "telegram"
     at_once: ClassVar[int] = 4
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self.account = Account(self) if mtproto.is_wanted(self.means.settings) else None
+
+    async def start(self) -> AsyncIterator[Any]:
+        try:
+            async for nothing in super().start():
+                yield nothing
+        finally:
+            if self.account is not None:
+                await self.account.close()
 
     async def visit(self, visit: Visit) -> None:
         if visit.source.address == "updates":
@@ -70,6 +84,8 @@ class TelegramSpider(NetworkSpider):
             raise LayoutChanged("На странице канала не видно ни одного поста, а раньше они были.")
 
     async def _page(self, visit: Visit, before: str | None) -> Parsed:
+        if self.account is not None:
+            return await self.account.history(visit, before)
         channel = visit.source.address
         url = f"{self.means.settings.telegram_web_url}/s/{channel}" + (f"?before={before}" if before else "")
 
@@ -135,6 +151,8 @@ class TelegramSpider(NetworkSpider):
 
     async def _discussion(self, visit: Visit, post_id: str) -> bool:
         """Read one discussion to its end; False: the post has none that is open."""
+        if self.account is not None:
+            return await self._replies(self.account, visit, post_id)
         channel, _, post_number = post_id.removeprefix("telegram:").partition("/")
         url = (
             f"{self.means.settings.telegram_web_url}/{channel}/{post_number}"
@@ -158,6 +176,23 @@ class TelegramSpider(NetworkSpider):
             if discussion.api_url is None or not discussion.request:
                 break  # the page offers no further ones
             parsed = await self._more(visit, discussion, post_id, parsed.next)
+        if present:
+            await visit.move_cursor({"is_open": True}, "discussions")
+        return True
+
+    async def _replies(self, account: Account, visit: Visit, post_id: str) -> bool:
+        """The same by an account: every comment of the group's thread."""
+        present: set[str] = set()
+        before: str | None = None
+        for _ in range(COMMENT_PAGES_AT_MOST):
+            parsed = await account.replies(visit, post_id, before)
+            if parsed is None:
+                return False
+            await visit.store(parsed, page="telegram.replies")
+            present |= {comment.id for comment in parsed.posts}
+            if (before := parsed.next) is None:
+                await visit.missing_comments(post_id, present)
+                break
         if present:
             await visit.move_cursor({"is_open": True}, "discussions")
         return True
