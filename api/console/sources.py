@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping
 from datetime import datetime, timedelta
 from html import escape
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from nicegui import ui
 
@@ -13,7 +14,7 @@ from api.console.button import Button
 from api.console.filters import choice, options, switch
 from api.console.frame import Visit, empty, frame, guarded, link, told
 from api.console.parts import moment_html, spark
-from api.console.russian import POSTS, SHORT_WEEKDAYS, SOURCES, ahead, exact, grouped, number, plural
+from api.console.russian import POSTS, SHORT_WEEKDAYS, SOURCES, ahead, exact, grouped, number, plural, when
 from api.service import Service
 from api.words import NETWORK_WORDS, SOURCE_STATE_WORDS
 from crawlers.pace import budget_rows, limits, network_day
@@ -251,13 +252,34 @@ def _edit(visit: Visit, source: Source | None, done: Any) -> None:
 
 def _proposals(visit: Visit, refresh: Any) -> None:
     proposals = visit.service.desk.sources.proposals()
-    if not proposals:
+    searched = community_search_words(
+        visit.service.desk.cursors.get("vk:search", "communities"), visit.service.now(), visit.service.zone
+    )
+    if not proposals and not searched:
         return
     with ui.element("section").classes("panel").style("margin:8px 0"):
-        with ui.element("h2"):
-            ui.label("Сервис предлагает читать")
+        if proposals:
+            with ui.element("h2"):
+                ui.label("Сервис предлагает читать")
         for proposal in proposals:
             _proposal(visit, proposal, refresh)
+        if searched:
+            ui.label(searched).classes("small soft")
+
+
+def community_search_words(state: Mapping[str, Any] | None, now: datetime, zone: ZoneInfo) -> str:
+    """What the search of communities did last, or why it cannot; empty: it has not been tried yet."""
+    if not state:
+        return ""
+    if trouble := state.get("trouble"):
+        return f"Поиск сообществ ВКонтакте не работает: {trouble}"
+    if not state.get("name"):
+        return ""
+    at = when(datetime.fromisoformat(state["at"]), now, zone)
+    return (
+        f"Поиск сообществ ВКонтакте: {at} по названию «{state['name']}», открытых найдено {state['found']}, "
+        f"новых просмотрено {state['looked_at']}. Раз в день — следующий посёлок."
+    )
 
 
 def _proposal(visit: Visit, proposal: Proposal, refresh: Any) -> None:

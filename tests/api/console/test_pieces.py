@@ -15,6 +15,7 @@ from api.console.parts import marked_html, outside_html, spark
 from api.console.people import audit_words, subject_html
 from api.console.rules import conditions
 from api.console.russian import ahead, number
+from api.console.sources import community_search_words
 from index.domain.analysis import Evidence, Risk
 from index.domain.incident import Deadline, Incident
 from nlp.district import load_district
@@ -122,3 +123,13 @@ def test_audit_rows_speak_russian_and_link_to_their_subject() -> None:
 
 def test_the_reasons_fit_under_digits() -> None:
     assert len(REASONS) < 9
+
+
+def test_the_search_of_communities_says_what_it_did_or_why_it_cannot() -> None:
+    done = {"name": "Курлово", "at": NOW.isoformat(), "found": 12, "looked_at": 5, "trouble": ""}
+    assert "сегодня, 12:00 по названию «Курлово», открытых найдено 12, новых просмотрено 5" in (
+        community_search_words(done, NOW, MOSCOW)
+    )
+    held = done | {"trouble": "нужен ключ пользователя."}
+    assert community_search_words(held, NOW, MOSCOW).endswith("не работает: нужен ключ пользователя.")
+    assert community_search_words(None, NOW, MOSCOW) == ""
