@@ -344,7 +344,9 @@ def _message_text(found: Found, message: Element) -> tuple[str, str]:
         if "js-message_reply_text" not in classes(block)
         and not is_inside(block, "media_not_supported_cont", "tgme_widget_message_reply", stop=message)
     ]
-    for block in sorted(blocks, key=lambda one: -sum(1 for _ in one.iterancestors())):
+    if len(blocks) > 1:
+        blocks.sort(key=lambda one: -sum(1 for _ in one.iterancestors()))
+    for block in blocks:
         if text := text_of(block):
             links = [link.get("href") or "" for link in block.iter("a")]
             return presentable(text), " ".join([text, *links])

@@ -14,8 +14,9 @@ def clean(text: str) -> str:
     """A text as people see it: no invisible characters, plain spaces, at most two line ends in a row."""
     text = text[: 4 * MAX_CHARACTERS]
     if not text.isascii():
-        text = _SURROGATES.sub("", text)
-        text = _INVISIBLE.sub("", text)
+        if _UNWANTED.search(text):  # one set of letters: far cheaper than the rules on joiners
+            text = _SURROGATES.sub("", text)
+            text = _INVISIBLE.sub("", text)
         text = text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
     if _ODD.search(text):
         text = _LINE_ENDS.sub("\n", text)
@@ -25,6 +26,9 @@ def clean(text: str) -> str:
     return text.strip()[:MAX_CHARACTERS]
 
 
+_UNWANTED = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\u200d\ud800-\udfff]"
+)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _INVISIBLE = re.compile(  # zero-width joiners stay inside emoji: 👨‍👩‍👧 is one picture
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]"

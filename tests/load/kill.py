@@ -27,7 +27,7 @@ from index.domain.post import Network
 from index.domain.source import Source, SourceHealth
 from index.posts import open_posts
 from index.posts.base import PostIndex
-from index.posts.query import Query
+from index.posts.query import Query, Record
 from index.settings import read_settings
 from tests.services import free_port
 
@@ -179,7 +179,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
     elif process.returncode:
-        raise RuntimeError(f"{process.args} ended by itself with {process.returncode}")
+        raise RuntimeError(f"{process.args!r} ended by itself with {process.returncode}")
     process.wait()
 
 
@@ -225,7 +225,8 @@ def _read_to_the_end(desk: Desk, posts: PostIndex, twin: Twin, written: _Written
 
 def counted(posts: PostIndex, written: Mapping[str, str], *, kills: int, by_killed: int) -> Count:
     """`written`: the text of every post and comment of the twins, by id."""
-    records, cursor = {}, None
+    records: dict[str, Record] = {}
+    cursor = None
     while True:
         page = posts.find(Query(with_deleted=True), limit=500, cursor=cursor)
         records |= {record.post.id: record for record in page.records}
