@@ -70,7 +70,7 @@ def crawl_stage(service: Service, *, only: Sequence[str] | None = None, replay: 
 
 
 def analyse_stage(service: Service, *, shard: range = EVERYTHING) -> Stage:
-    """Loads the models; retrained heads are taken between batches. Raises Misconfigured when one is broken."""
+    """Loads the models; taught heads are taken between batches. Raises Misconfigured when one is broken."""
     in_use = ModelsInUse(service.settings.encoder, service.settings.data)
     analyser = Analyser(in_use.models, service.district)
     noted: dict[str, str] = {}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from index.posts.query import PostState, Record
-from nlp.digest import digest, only_cited
+from nlp.digest import _numbers, digest, only_cited
 from nlp.growth import THIN
 from tests.factories import NOON, analysis, post
 
@@ -56,6 +58,22 @@ def test_a_rewritten_digest_keeps_only_what_it_can_cite() -> None:
     assert [sentence.text for sentence in only_cited(rewritten, told)] == [
         "У школы стояла очередь в 30 человек."
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "numbers"),
+    [
+        ("пятнадцать домов", {"15"}),
+        ("на пятый день", {"5"}),
+        ("шестьдесят семей", {"60"}),
+        ("шести домам", {"6"}),
+        ("двадцать пять человек, 3 часа", {"20", "5", "3"}),
+        ("сторона, стоп, запятая, семья, сорока", {"40"}),  # a magpie costs a sentence, never an invention
+        ("один из жителей", set()),
+    ],
+)
+def test_numbers_in_words_are_numbers_too(words: str, numbers: set[str]) -> None:
+    assert _numbers(words) == numbers
 
 
 def test_the_same_posts_give_the_same_digest() -> None:
