@@ -176,3 +176,28 @@ def test_an_erased_text_is_nowhere_on_the_disk(tmp_path: Path) -> None:
     assert "Аполлинария".encode() not in on_disk
     assert "Строительной".encode() in on_disk
     posts.close()
+
+
+def test_posts_read_again_unchanged_wait_for_no_writer(tmp_path: Path) -> None:
+    posts = SqlitePosts(tmp_path / "posts.sqlite3")
+    kept = [post(), post()]
+    posts.add(kept)
+    writer = sqlite3.connect(tmp_path / "posts.sqlite3", isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    posts._connection().execute("PRAGMA busy_timeout = 1")
+    assert posts.add(kept).known == 2
+    with pytest.raises(Unavailable):
+        posts.add([*kept, post()])
+    writer.close()
+    posts.close()
+
+
+def test_a_post_that_comes_twice_in_one_call_ends_as_it_was_last(tmp_path: Path) -> None:
+    posts = SqlitePosts(tmp_path / "posts.sqlite3")
+    one = post(text="раз")
+    posts.add([one])
+    added = posts.add([replace(one, text="два"), one])
+    assert (added.changed, added.known) == (2, 0)
+    assert posts.get(one.id).post.text == "раз"
+    assert posts.get(one.id).versions == 3
+    posts.close()
