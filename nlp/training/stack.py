@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 
 from nlp.models.base import HeadInput, Vectors
 from nlp.models.features import Vocabulary, names_of
-from nlp.models.labels import RISKS, SPANS, WIDTH, activate
+from nlp.models.labels import RISKS, SOFTMAX, SPANS, WIDTH, activate
 from nlp.training.corpus import Line
 from nlp.training.linear import Array, Layer, fit, sigmoid, target_matrix
 
@@ -22,6 +22,7 @@ NATURAL_WEIGHT = (
 NGRAM_PENALTY = 4e-6  # per line
 NGRAM_ROUNDS = 60
 TOXIC_PENALTY = 1e-5
+MEAN_TASKS = ("topic_group", "risks", "severity")  # a free stack over them is worse on parts left out
 KEPT_FEATURES = 80_000  # of the n-gram layer, the heaviest
 
 
@@ -82,7 +83,7 @@ def fit_stack(
 
     Starts from the mean of the two and moves away only as far as the lines pay for it: `penalty` per line
     times the squared distance. Every output may look at every other, so «needs an answer» learns from
-    intent, severity from risks.
+    intent and severity. The outputs of MEAN_TASKS keep the mean of their own two and are only calibrated.
     """
     x = np.hstack([ngram, vector])
     centre = np.vstack([np.eye(WIDTH), np.eye(WIDTH)]).astype(np.float32) * 0.5
@@ -91,7 +92,13 @@ def fit_stack(
         x, y, penalty=penalty, rounds=rounds, rate=0.02, row_weight=row_weight, offset=offset,
         start=Layer(np.zeros((2 * WIDTH, WIDTH), np.float32), np.zeros(WIDTH, np.float32)),
     )  # fmt: skip
-    return Layer(centre + moved.weights, moved.bias)
+    whole = Layer(centre + moved.weights, moved.bias)
+    slope, shift = fit_alone(offset, y, row_weight=row_weight)
+    for task in MEAN_TASKS:
+        span = SPANS[task]
+        whole.weights[:, span] = centre[:, span] * slope[span]
+        whole.bias[span] = 0 if task in SOFTMAX else shift[span]
+    return whole
 
 
 def natural_weight(lines: Sequence[Line], natural: Sequence[str]) -> Array:
