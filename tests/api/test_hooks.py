@@ -29,7 +29,14 @@ WALL = {
     "text": "Завтра отключат воду",
     "post_type": "post",
 }
-REPLY = {"id": 8, "from_id": 55, "date": AT + 9, "text": "А в Курлове?", "post_owner_id": -123, "post_id": 7}
+REPLY = {
+    "id": 8,
+    "from_id": 155500777,
+    "date": AT + 9,
+    "text": "А в Курлове?",
+    "post_owner_id": -123,
+    "post_id": 7,
+}
 
 
 def configured(service: Service, **more: Any) -> TestClient:
@@ -74,7 +81,7 @@ def test_a_post_and_a_comment_of_an_own_page_are_kept_at_once(hooks: TestClient,
     comment = posts["vk:-123_7_r8"]
     assert (comment.kind, comment.parent_id) == (PostKind.COMMENT, "vk:-123_7")
     assert comment.source_id == "vk:club123"  # entered into the register: it is our own page
-    assert "55" not in comment.author
+    assert "155500777" not in comment.author
 
 
 def test_the_source_of_the_register_gives_its_title(hooks: TestClient, service: Service) -> None:
@@ -90,7 +97,7 @@ def test_an_event_that_comes_again_after_the_deletion_brings_nothing_back(
 ) -> None:
     vk(hooks, "wall_post_new", WALL)
     vk(hooks, "wall_reply_new", REPLY)
-    vk(hooks, "wall_reply_delete", {"id": 8, "owner_id": -123, "post_id": 7, "deleter_id": 55})
+    vk(hooks, "wall_reply_delete", {"id": 8, "owner_id": -123, "post_id": 7, "deleter_id": 155500777})
     assert kept(service)["vk:-123_7_r8"].is_deleted
     assert vk(hooks, "wall_reply_new", REPLY).text == "ok"
     assert kept(service)["vk:-123_7_r8"].is_deleted

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -55,7 +56,7 @@ def test_a_failed_stage_rests_and_its_recovery_is_told(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [100.0]
-    monkeypatch.setattr("api.run.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("api.run.time", SimpleNamespace(monotonic=lambda: clock[0]))  # of this module alone
     beating = Beating(service, stage(answers(Unavailable("нет"), {"watched": 1}, {})))
     beating()
     assert beating() == {}  # rests
