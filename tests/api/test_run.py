@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from api import run as api_run
 from api.run import Beating, Stage, run_alone, start_ticks
 from api.service import Service
 from api.stages import shard_range
@@ -56,7 +57,7 @@ def test_a_failed_stage_rests_and_its_recovery_is_told(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [100.0]
-    monkeypatch.setattr("api.run.time", SimpleNamespace(monotonic=lambda: clock[0]))  # of this module alone
+    monkeypatch.setattr(api_run, "time", SimpleNamespace(monotonic=lambda: clock[0]))  # of this module alone
     beating = Beating(service, stage(answers(Unavailable("нет"), {"watched": 1}, {})))
     beating()
     assert beating() == {}  # rests
