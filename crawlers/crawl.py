@@ -21,7 +21,7 @@ from scrapy.crawler import AsyncCrawlerRunner
 from crawlers import discovery, parse
 from crawlers.cursors import Young
 from crawlers.health import Outcome, Trouble, after_visit
-from crawlers.pace import Pace, limits, network_day, token_bucket
+from crawlers.pace import Pace
 from crawlers.pages.base import Context, NetworkRefusal, Unreadable
 from crawlers.schedule import Budget, Rhythm, attention, backed_off, interval
 from crawlers.spiders.base import BODY_BYTES, TIMEOUT, Errand, NetworkSpider
@@ -36,7 +36,7 @@ from index.domain.alert import AlertState
 from index.domain.post import Network
 from index.domain.source import Source, SourceHealth
 from index.errors import NotFound, Unavailable
-from index.pace import next_midnight
+from index.pace import limits, network_day, next_midnight, token_bucket
 from index.posts.base import PostIndex
 from index.settings import Settings
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from crawlers.pace import NotNow
 from crawlers.pages.base import NetworkRefusal, Reaction, Unreadable
 from crawlers.schedule import Rhythm, is_silent
 from index.domain.post import Network
 from index.domain.source import SourceHealth, SourceState
 from index.errors import ServiceError
+from index.pace import NotNow
 
 DAILY = timedelta(days=1)
 WEBHOOK_CHECK = timedelta(minutes=10)  # costs nothing: no call leaves

@@ -17,22 +17,15 @@ from index.domain.post import Network
 from index.errors import Unavailable
 from index.pace import (
     LATE,
-    LIMITS,
     SLOTS_MISSED,
     Call,
     Limit,
     NotNow,
     Turns,
-    dead,
-    limits,
-    network_day,
-    token_bucket,
 )
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler as ScrapyCrawler
-
-__all__ = ["LIMITS", "Call", "Limit", "NotNow", "dead", "limits", "network_day", "token_bucket"]
 
 
 @dataclass(slots=True)

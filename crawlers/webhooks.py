@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from crawlers.cursors import Young
-from crawlers.pace import Pace, limits
+from crawlers.pace import Pace
 from crawlers.pages import max as max_pages
 from crawlers.pages import vk
 from crawlers.pages.base import Context, NetworkRefusal, Parsed, Unreadable
@@ -24,6 +24,7 @@ from index.domain.page import page_address
 from index.domain.post import Network
 from index.domain.source import Source, SourceHealth
 from index.errors import Misconfigured, Refused
+from index.pace import limits
 from index.posts.base import PostIndex
 from index.settings import Settings
 

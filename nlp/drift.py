@@ -124,7 +124,9 @@ def drift(posts: PostIndex, *, rates: Mapping[str, float], now: datetime) -> Dri
         with_card,
         against_weeks=_judged([against_days(n, counted[n], counted_before[n]) for n in classes]),
         networks=_judged([against_days(n, counted[n], counted_before[n]) for n in networks]),
-        inputs=_measured(_texts(posts, recent), _texts(posts, before)),
+        inputs=_measured(
+            _texts(posts, now - RECENT, now), _texts(posts, now - RECENT - BEFORE, now - RECENT)
+        ),
     )
 
 
@@ -250,12 +252,11 @@ def _reader() -> Reader:
     return Reader(vocabulary=read_heads(SHIPPED).weights.vocabulary, tokenizer=tokenizer)
 
 
-def _texts(posts: PostIndex, window: Query) -> list[str]:
+def _texts(posts: PostIndex, since: datetime, until: datetime) -> list[str]:
     """Some of every quarter of every day, so that no busy hour speaks for the others."""
-    assert window.since is not None and window.until is not None  # noqa: S101, PT018
-    found, since = [], window.since
-    while since < window.until:
-        part = replace(window, since=since, until=min(since + QUARTER, window.until))
+    found = []
+    while since < until:
+        part = _window(since, min(since + QUARTER, until))
         found += [record.post.text for record in posts.find(part, limit=QUARTER_POSTS).records]
         since += QUARTER
     return found

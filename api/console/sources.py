@@ -17,13 +17,14 @@ from api.console.parts import moment_html, spark
 from api.console.russian import POSTS, SHORT_WEEKDAYS, SOURCES, ahead, exact, grouped, number, plural, when
 from api.service import Service
 from api.words import NETWORK_WORDS, SOURCE_STATE_WORDS
-from crawlers.pace import budget_rows, limits, network_day
+from crawlers.pace import budget_rows
 from crawlers.schedule import Rhythm
 from crawlers.sources import normal_address
 from index.domain.person import Right
 from index.domain.post import Network
 from index.domain.source import Proposal, Source, SourceHealth, SourceState
 from index.errors import NotFound, ServiceError
+from index.pace import limits, network_day
 
 PATH = "/sources"
 LOOK_SECONDS = 10.0

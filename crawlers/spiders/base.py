@@ -27,12 +27,13 @@ from scrapy.http import Request, Response
 from crawlers import pace
 from crawlers.cursors import Young
 from crawlers.health import Closed, Trouble, Unreached, trouble_of
-from crawlers.pace import Call, NotNow, Pace, dead, host_of
+from crawlers.pace import Pace, host_of
 from crawlers.pages.base import NetworkRefusal, Reaction, Unreadable, check_status
 from crawlers.visits import Means, Visit, in_thread
 from index.domain.post import Network
 from index.domain.source import SourceState
 from index.errors import ServiceError, Unavailable
+from index.pace import Call, NotNow, dead
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")

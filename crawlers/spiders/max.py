@@ -11,13 +11,13 @@ from scrapy.http import Request, Response
 
 from crawlers.cursors import Walk
 from crawlers.health import ByWebhook, Closed, NoToken
-from crawlers.pace import Call, token_bucket
 from crawlers.pages import max as pages
 from crawlers.pages.base import Context, NetworkRefusal, Parsed, Reaction, Unreadable, read_json
 from crawlers.spiders.base import OF_ONE_POST, NetworkSpider, headers_of, milliseconds
 from crawlers.visits import Visit, in_thread
 from index.domain.post import Network
 from index.domain.source import Source
+from index.pace import Call, token_bucket
 
 Result = TypeVar("Result")
 

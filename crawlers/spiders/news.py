@@ -14,13 +14,13 @@ from scrapy.http import Request, Response
 
 from crawlers.cursors import BACKFILL, YOUNG
 from crawlers.health import Closed, LayoutChanged, Unreached
-from crawlers.pace import Call, NotNow
 from crawlers.pages import news
 from crawlers.pages.base import NetworkRefusal, Reaction, Unreadable, read_json
 from crawlers.spiders.base import OF_ONE_POST, NetworkSpider
 from crawlers.visits import Visit, in_thread
 from index.domain.post import Network
 from index.errors import ServiceError
+from index.pace import Call, NotNow
 
 ARTICLES_AT_MOST = 20  # fetched in one visit; the others wait for the next
 PARTS_AT_MOST = 5  # of an index of sitemaps: the newest

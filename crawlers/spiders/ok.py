@@ -12,12 +12,12 @@ from scrapy.http import FormRequest, Request, Response
 
 from crawlers.cursors import Walk
 from crawlers.health import Closed, NoToken
-from crawlers.pace import Call, token_bucket
 from crawlers.pages import ok
 from crawlers.pages.base import NetworkRefusal, Parsed, Reaction, read_json
 from crawlers.spiders.base import OF_ONE_POST, NetworkSpider, milliseconds
 from crawlers.visits import Visit
 from index.domain.post import Network
+from index.pace import Call, token_bucket
 
 Result = TypeVar("Result")
 

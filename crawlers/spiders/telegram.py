@@ -11,7 +11,6 @@ from scrapy.http import FormRequest, Request, Response
 from crawlers import mtproto
 from crawlers.cursors import Walk
 from crawlers.health import Closed, LayoutChanged, NoToken, Unreached
-from crawlers.pace import Call, token_bucket
 from crawlers.pages import telegram
 from crawlers.pages.base import Context, NetworkRefusal, Parsed, Unreadable, read_json
 from crawlers.pages.telegram import Discussion
@@ -21,6 +20,7 @@ from crawlers.visits import Visit, adopted, in_thread
 from index.domain.post import Network, Post
 from index.domain.source import Source
 from index.errors import ServiceError
+from index.pace import Call, token_bucket
 
 Result = TypeVar("Result")
 

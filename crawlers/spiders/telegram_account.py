@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from crawlers import mtproto
 from crawlers.health import Unreached
-from crawlers.pace import Call, token_bucket
 from crawlers.pages import telegram_mtproto as pages
 from crawlers.pages.base import NetworkRefusal, Parsed, Reaction
 from crawlers.visits import Visit
 from index.domain.post import Network
+from index.pace import Call, token_bucket
 from index.settings import Settings
 
 if TYPE_CHECKING:

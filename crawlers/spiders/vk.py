@@ -16,7 +16,6 @@ from scrapy.http import FormRequest, Request
 from crawlers import discovery
 from crawlers.cursors import BACKFILL, Walk
 from crawlers.health import Closed, NoToken, Unreached
-from crawlers.pace import Call, NotNow, token_bucket
 from crawlers.pages import vk
 from crawlers.pages.base import (
     Community,
@@ -35,6 +34,7 @@ from crawlers.visits import Visit, adopted, in_thread
 from crawlers.webhooks import callback_groups
 from index.domain.post import Network, Post
 from index.domain.source import Source
+from index.pace import Call, NotNow, token_bucket
 from index.settings import Settings
 
 logger = logging.getLogger(__name__)

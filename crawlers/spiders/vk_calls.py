@@ -15,12 +15,12 @@ from scrapy.http import FormRequest, Request
 
 from crawlers import pace
 from crawlers.health import NoToken, Unreached
-from crawlers.pace import Call, NotNow, token_bucket
 from crawlers.pages import vk
 from crawlers.pages.base import NetworkRefusal, Reaction, Unreadable, check_status, read_json
 from crawlers.visits import in_thread
 from index.domain.post import Network
 from index.errors import ServiceError
+from index.pace import Call, NotNow, token_bucket
 
 if TYPE_CHECKING:
     from crawlers.spiders.base import NetworkSpider

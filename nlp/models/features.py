@@ -70,13 +70,13 @@ def _context(given: HeadInput, words: Sequence[str]) -> Iterator[str]:
     yield f"e{given.source_side}{min(len(given.places), 1)}"
     yield f"a{min(len(given.context_places), 2)}{min(len(given.places), 1)}"
     yield f"l{int(log(len(given.text) + 1) * 2)}"
-    for word in set(words_of(fold(given.source[:80]))):
+    for word in dict.fromkeys(words_of(fold(given.source[:80]))):
         yield "s" + word
         if len(word) > 5:
             yield "s" + word[:5] + "*"
     if given.parent_text:
         yield "p"
-        for word in set(words_of(fold(given.parent_text[:MAX_PARENT_CHARACTERS]))):
+        for word in dict.fromkeys(words_of(fold(given.parent_text[:MAX_PARENT_CHARACTERS]))):
             yield "p" + word
             if len(word) > 5:
                 yield "p" + word[:5] + "*"

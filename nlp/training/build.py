@@ -25,7 +25,7 @@ VERSION = "2026.11.3"
 CORPUS = Path(__file__).parent / "corpus"
 HELD_PARTS = ("g2", "g4", "g6")  # the stack and the thresholds learn on parts no layer has seen
 NATURAL_PARTS = ("t23", "t24")  # class rates as in life
-STACK_PENALTY = 1  # chosen by leaving out each held part in turn
+STACK_PENALTY = 1.0  # chosen by leaving out each held part in turn: python -m nlp.training.trials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,16 +65,12 @@ def build_heads(data: Path, folder: Path, trained: dict[str, Array]) -> dict[str
     held, seen = train.take(corpus.held), train.take(corpus.seen)
 
     say("n-gram layer without the held parts")
-    vocabulary, layer = stack.fit_ngrams(seen)
-    held_ngram = layer.logits(vocabulary.matrix(held.counts))
-    vector_layer = Layer(trained["district.weight"].T, trained["district.bias"])
-    held_vector = vector_layer.logits(stack.scaled(_vectors(encoder, held.inputs)))
+    held_ngram, held_vector = outputs_apart(held, seen, encoder, trained)
 
     say("stack and thresholds")
     y = target_matrix(held.lines)
-    weight = stack.natural_weight(held.lines, NATURAL_PARTS)
-    stacked = stack.fit_stack(held_ngram, held_vector, y, penalty=STACK_PENALTY, row_weight=weight)
-    alone = stack.fit_alone(held_ngram, y, row_weight=weight)
+    stacked = stack.fit_stack(held_ngram, held_vector, y, penalty=STACK_PENALTY)
+    alone = stack.fit_alone(held_ngram, y)
     p = activate(stacked.logits(np.hstack([held_ngram, held_vector])))
     thresholds = stack.choose_thresholds(p, held.lines)
 
@@ -91,8 +87,8 @@ def build_heads(data: Path, folder: Path, trained: dict[str, Array]) -> dict[str
     vocabulary, whole = stack.pruned(vocabulary, whole, x, stack.KEPT_FEATURES)
     weights = HeadWeights(
         vocabulary=vocabulary, ngram=whole.weights, ngram_bias=whole.bias,
-        vector=np.hstack([vector_layer.weights, trained["toxic.weight"].T]),
-        vector_bias=np.append(vector_layer.bias, trained["toxic.bias"]),
+        vector=np.hstack([_vector_layer(trained).weights, trained["toxic.weight"].T]),
+        vector_bias=np.append(_vector_layer(trained).bias, trained["toxic.bias"]),
         stack=stack.with_toxicity(stacked.weights, toxic.stack),
         stack_bias=np.append(stacked.bias, np.float32(toxic.stack_bias)),
         alone=np.hstack([alone, toxic.alone[:, None]]),
@@ -106,6 +102,19 @@ def build_heads(data: Path, folder: Path, trained: dict[str, Array]) -> dict[str
     }  # fmt: skip
     save_heads(folder, weights, card)
     return card
+
+
+def outputs_apart(
+    held: stack.Sample, seen: stack.Sample, encoder: OnnxEncoder, trained: dict[str, Array]
+) -> tuple[Array, Array]:
+    """Outputs (n_held, WIDTH) of the n-gram and of the vector layer, neither of which saw these lines."""
+    vocabulary, layer = stack.fit_ngrams(seen)
+    vectors = stack.scaled(_vectors(encoder, held.inputs))
+    return layer.logits(vocabulary.matrix(held.counts)), _vector_layer(trained).logits(vectors)
+
+
+def _vector_layer(trained: dict[str, Array]) -> Layer:
+    return Layer(trained["district.weight"].T, trained["district.bias"])
 
 
 def _toxicity(

@@ -6,7 +6,7 @@ import json
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +41,6 @@ class Plan:
     tweets: float = 0.25
     toxic: float = 0.25
     kursk: float = 0.6
-    weights: dict[str, float] = field(
-        default_factory=dict
-    )  #: part → how many times an epoch sees it; default 1
 
 
 class MultiTask(nn.Module):
@@ -163,12 +160,12 @@ def slipped(text: str, rng: random.Random) -> str:
     return "".join(letters)
 
 
-def district_batches(lines: Sequence[Line], plan: Plan, rng: random.Random) -> list[list[int]]:
-    """Every line once an epoch (or as `weights` says), lines of a story together.
+def district_batches(lines: Sequence[Line], rng: random.Random) -> list[list[int]]:
+    """Every line once an epoch, lines of a story together.
 
     Half of the batches hold one part only: near misses of one writer are the hard negatives of stories.
     """
-    units = _units(lines, plan, rng)
+    units = _units(lines, rng)
     rng.shuffle(units)
     half = len(units) // 2
     batches: list[list[int]] = []
@@ -193,16 +190,14 @@ def _width(lines: Sequence[Line], unit: list[int]) -> int:
     return max(len(lines[row].head_input().encoder_text) for row in unit)
 
 
-def _units(lines: Sequence[Line], plan: Plan, rng: random.Random) -> list[list[int]]:
+def _units(lines: Sequence[Line], rng: random.Random) -> list[list[int]]:
     stories: dict[str, list[int]] = {}
     units: list[list[int]] = []
     for index, line in enumerate(lines):
-        weight = plan.weights.get(line.part, 1.0)
-        for _ in range(int(weight) + (rng.random() < weight % 1)):
-            if line.story:
-                stories.setdefault(line.story, []).append(index)
-            else:
-                units.append([index])
+        if line.story:
+            stories.setdefault(line.story, []).append(index)
+        else:
+            units.append([index])
     for members in stories.values():
         rng.shuffle(members)
         units += [members[at : at + 3] for at in range(0, len(members), 3)]
@@ -220,7 +215,7 @@ def labelled_batches(
 
 @dataclass(slots=True)
 class Trainer:
-    """One fine-tuning run. `train` writes `last.pt` after every epoch, so that a stopped run is not lost."""
+    """One fine-tuning run. `train` writes the weights so far as `last.pt` every hundred steps."""
 
     model: MultiTask
     tokenizer: Tokenizer
@@ -267,7 +262,7 @@ class Trainer:
         steps: list[tuple[str, list[Any]]] = []
         while plan.epochs > 0:
             epoch: list[tuple[str, list[Any]]] = [
-                ("district", batch) for batch in district_batches(self.lines, plan, rng)
+                ("district", batch) for batch in district_batches(self.lines, rng)
             ]
             for task, share in (("tweets", plan.tweets), ("toxic", plan.toxic), ("kursk", plan.kursk)):
                 epoch += [(task, batch) for batch in labelled_batches(getattr(self, task), share, rng)]

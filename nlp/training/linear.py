@@ -43,7 +43,7 @@ class Layer:
 
 def fit(
     x: csr_matrix | Array, y: Array, *, penalty: float, rounds: int = 120, rate: float = 0.15,
-    row_weight: Array | None = None, start: Layer | None = None, offset: Array | None = None,
+    start: Layer | None = None, offset: Array | None = None,
 ) -> Layer:  # fmt: skip
     """Logistic regression of all labels at once: summed cross-entropy plus `penalty` × |weights|² / 2.
 
@@ -52,15 +52,13 @@ def fit(
     """
     n, d = x.shape
     link = activate if y.shape[1] == WIDTH else sigmoid
-    weight = np.ones(n, dtype=np.float32) if row_weight is None else row_weight
-    weight = (weight / weight.sum())[:, None]
     layer = start or Layer(np.zeros((d, y.shape[1]), np.float32), _prior(y))
     w, b = layer.weights.copy(), layer.bias.copy()
     moments = [np.zeros_like(w), np.zeros_like(w), np.zeros_like(b), np.zeros_like(b)]
     back = x.T.tocsr() if isinstance(x, csr_matrix) else x.T
     for step in range(1, rounds + 1):
         z = np.asarray(x @ w + b) if offset is None else np.asarray(x @ w + b) + offset
-        error = (link(z) - y) * weight
+        error = (link(z) - y) / n
         slope, slope_b = np.asarray(back @ error) + penalty * w, error.sum(axis=0)
         pace = rate * 0.5 * (1 + np.cos(np.pi * (step - 1) / rounds))
         for value, grad, first, second in ((w, slope, *moments[:2]), (b, slope_b, *moments[2:])):

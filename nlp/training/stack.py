@@ -16,9 +16,6 @@ from nlp.models.labels import RISKS, SOFTMAX, SPANS, WIDTH, activate
 from nlp.training.corpus import Line
 from nlp.training.linear import Array, Layer, fit, sigmoid, target_matrix
 
-NATURAL_WEIGHT = (
-    2.0  # lines at natural rates say more about how likely a thing is than lines written to a brief
-)
 NGRAM_PENALTY = 4e-6  # per line
 NGRAM_ROUNDS = 60
 TOXIC_PENALTY = 1e-5
@@ -76,33 +73,29 @@ def fit_stack(
     y: Array,
     *,
     penalty: float,
-    row_weight: Array | None = None,
+    mean_tasks: Sequence[str] = MEAN_TASKS,
     rounds: int = 200,
 ) -> Layer:
     """Calibrated outputs from both layers' outputs.
 
     Starts from the mean of the two and moves away only as far as the lines pay for it: `penalty` per line
     times the squared distance. Every output may look at every other, so «needs an answer» learns from
-    intent and severity. The outputs of MEAN_TASKS keep the mean of their own two and are only calibrated.
+    intent and severity. The outputs of `mean_tasks` keep the mean of their own two and are only calibrated.
     """
     x = np.hstack([ngram, vector])
     centre = np.vstack([np.eye(WIDTH), np.eye(WIDTH)]).astype(np.float32) * 0.5
     offset = x @ centre
     moved = fit(
-        x, y, penalty=penalty, rounds=rounds, rate=0.02, row_weight=row_weight, offset=offset,
+        x, y, penalty=penalty, rounds=rounds, rate=0.02, offset=offset,
         start=Layer(np.zeros((2 * WIDTH, WIDTH), np.float32), np.zeros(WIDTH, np.float32)),
     )  # fmt: skip
     whole = Layer(centre + moved.weights, moved.bias)
-    slope, shift = fit_alone(offset, y, row_weight=row_weight)
-    for task in MEAN_TASKS:
+    slope, shift = fit_alone(offset, y)
+    for task in mean_tasks:
         span = SPANS[task]
         whole.weights[:, span] = centre[:, span] * slope[span]
         whole.bias[span] = 0 if task in SOFTMAX else shift[span]
     return whole
-
-
-def natural_weight(lines: Sequence[Line], natural: Sequence[str]) -> Array:
-    return np.array([NATURAL_WEIGHT if line.part in natural else 1.0 for line in lines], dtype=np.float32)
 
 
 def choose_thresholds(p: Array, lines: Sequence[Line]) -> dict[str, Any]:
@@ -137,16 +130,14 @@ def best_threshold(p: Array, truth: Array, *, prior: float = 0.42, strength: flo
     return round(float(weight * found + (1 - weight) * prior), 3)
 
 
-def fit_alone(ngram: Array, y: Array, *, row_weight: Array | None = None) -> Array:
+def fit_alone(ngram: Array, y: Array) -> Array:
     """(2, WIDTH) slope and shift of each output that calibrate the n-gram layer on its own.
 
     One slope a task keeps the order of its classes; found by plain descent on the same loss.
     """
     slope, shift = np.ones(WIDTH, np.float32), np.zeros(WIDTH, np.float32)
-    weight = np.ones(len(y), np.float32) if row_weight is None else row_weight
-    weight = (weight / weight.sum())[:, None]
     for step in range(300):
-        error = (activate(ngram * slope + shift) - y) * weight
+        error = (activate(ngram * slope + shift) - y) / len(y)
         pull, push = (error * ngram).sum(axis=0), error.sum(axis=0)
         for span in SPANS.values():
             pull[span] = pull[span].sum() if span.stop - span.start > 3 else pull[span]

@@ -37,12 +37,12 @@ class HasMedia(HasQuotas, Protocol):
     def media(self) -> Photos: ...
 
 
-def now_utc() -> datetime:
+def _now() -> datetime:
     return datetime.now(UTC)
 
 
 def channel_for(
-    page: Page, settings: Settings, desk: HasMedia, clock: Callable[[], datetime] = now_utc
+    page: Page, settings: Settings, desk: HasMedia, clock: Callable[[], datetime] = _now
 ) -> Channel:
     """The channel of the page; a page in rehearsal never gets one that can send.
 
@@ -131,7 +131,7 @@ def page_keys(page: Page, settings: Settings) -> tuple[str, ...]:
 class Channels:
     """Channels of many pages, made once and kept: connections and certificates are dear."""
 
-    def __init__(self, settings: Settings, desk: HasMedia, clock: Callable[[], datetime] = now_utc) -> None:
+    def __init__(self, settings: Settings, desk: HasMedia, clock: Callable[[], datetime] = _now) -> None:
         self._settings, self._desk, self._clock = settings, desk, clock
         self._made: dict[tuple[Network, str, PageMode], Channel] = {}
         self._lock = threading.Lock()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from index.domain.page import Page, page_address
 from index.domain.post import Counters, Network
@@ -21,7 +20,7 @@ from index.errors import (
     SendError,
     Unavailable,
 )
-from index.pace import Call, NotNow, Turns, token_bucket
+from index.pace import Call, NotNow, Turns, next_midnight, token_bucket
 from publisher.channels.base import (
     SAME_TEXT_AROUND,
     Ability,
@@ -71,7 +70,7 @@ def fault(error: Mapping[str, Any], now: datetime) -> SendError:
     if code in SLOWER:
         return RetryLater(text, after=timedelta(minutes=10), code=name)
     if code in DAY_USED_UP:
-        return RetryLater(f"{text}. Дневной запас исчерпан.", after=_next_day(now) - now, code=name)
+        return RetryLater(f"{text}. Дневной запас исчерпан.", after=next_midnight(now) - now, code=name)
     if code in AMBIGUOUS:
         return OutcomeUnknown(f"{text}. Вышла ли запись, неизвестно.", code=name)
     if code in CONNECT_AGAIN:
@@ -85,13 +84,6 @@ def fault(error: Mapping[str, Any], now: datetime) -> SendError:
     return Rejected(
         f"{text}. Такой ответ не описан: посмотрите на страницу, прежде чем повторять.", code=name
     )
-
-
-def _next_day(now: datetime) -> datetime:
-    """Next midnight in Moscow, where VK counts its days."""
-    moscow = ZoneInfo("Europe/Moscow")
-    tomorrow = now.astimezone(moscow).date() + timedelta(days=1)
-    return datetime.combine(tomorrow, time.min, moscow).astimezone(UTC)
 
 
 class VkChannel:
@@ -231,7 +223,7 @@ class VkChannel:
     def _fault(self, error: Mapping[str, Any], call: Call) -> SendError:
         """As `fault`; a method that the network wants left alone rests in every process."""
         now, code = self._clock(), int(error.get("error_code", 0))
-        pause = FLOOD if code == 9 else min(_next_day(now) - now, PROBED) if code in DAY_USED_UP else None
+        pause = FLOOD if code == 9 else min(next_midnight(now) - now, PROBED) if code in DAY_USED_UP else None
         if pause is not None:
             name, reason = f"{call.bucket}:{call.method}", f"Сеть ограничила метод: ошибка {code}."
             try:

@@ -79,7 +79,7 @@ def test_many_walls_go_in_a_few_batches(stand: Stand) -> None:
     assert stand.crawl().new == 60
     calls = [call for call in stand.twin.calls if call.network == "vk"]
     assert len(calls) <= 26  # of 60 walls with their boards, videos and photos
-    alone = {"wall.get", "video.get", "photos.getAllComments", "board.getTopics"}  # until known to be open
+    alone = {"wall.get", "video.get", "photos.getAllComments", "board.getTopics"}  # see VkCalls._goes_alone
     assert {call.method for call in calls} <= {"execute", *alone}
 
 

@@ -16,12 +16,12 @@ from crawlers.health import (
     after_visit,
     trouble_of,
 )
-from crawlers.pace import NotNow
 from crawlers.pages.base import NetworkRefusal, Reaction, Unreadable
 from crawlers.schedule import Rhythm
 from index.domain.post import Network
 from index.domain.source import SourceHealth, SourceState
 from index.errors import ServiceError
+from index.pace import NotNow
 from tests.factories import NOON
 
 HOUR = timedelta(hours=1)

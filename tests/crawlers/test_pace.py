@@ -10,23 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from crawlers.pace import (
-    LIMITS,
-    Breaker,
-    Call,
-    NotNow,
-    Pace,
-    budget_rows,
-    dead,
-    host_of,
-    limits,
-    network_day,
-    token_bucket,
-)
+from crawlers.pace import Breaker, Pace, budget_rows, host_of
 from crawlers.pages.base import NetworkRefusal, Reaction
 from index.desk import Desk, open_desk
 from index.domain.post import Network
 from index.errors import Misconfigured
+from index.pace import LIMITS, Call, NotNow, dead, limits, network_day, token_bucket
 from tests.factories import NOON
 
 CALL = Call(bucket="vk:abc", limit="vk", method="wall.get")
