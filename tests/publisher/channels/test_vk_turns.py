@@ -78,7 +78,8 @@ def test_every_call_of_a_page_takes_a_turn_of_its_key(twin: Twin, desk: Desk) ->
     page_channel = channel(twin, desk)
     assert page_channel.check(PAGE).can(Ability.POST)
     page_channel.send(PAGE, Message(text="Собрание"), upload=None, key="k")
-    page_channel.find(PAGE, Message(text="Собрание"), since=NOON - HOUR, until=NOON + HOUR)
+    now = datetime.now(UTC)  # the twin's clock too: the post has just been written
+    assert page_channel.find(PAGE, Message(text="Собрание"), since=now - HOUR, until=now + HOUR)
     spent = desk.quotas.spent(network_day(datetime.now(UTC)))
     calls = [call.method for call in twin.calls if call.network == "vk"]
     assert calls
