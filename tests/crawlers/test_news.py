@@ -78,6 +78,12 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crawlers.pace.rest", no_rest)
 
 
+@pytest.fixture(autouse=True)
+def _the_day_after(stand: Stand) -> None:
+    """What the sites write is of yesterday, whenever the tests run."""
+    stand.ahead = datetime(2026, 11, 24, 12, tzinfo=UTC) - datetime.now(UTC)
+
+
 def text_of(stand: Stand, word: str) -> str:
     return next(post.text for post in stand.all_posts().values() if word in post.text)
 
@@ -197,7 +203,6 @@ def test_a_sitemap_names_the_articles(stand: Stand, site: Site) -> None:
 
 
 def test_an_edited_article_is_noticed_and_a_deleted_one_marked(stand: Stand, site: Site) -> None:
-    stand.ahead = timedelta(0)
     site.feed("bridge")
     site.article("bridge")
     source = stand.watch("news", f"{site.url}/rss.xml")
