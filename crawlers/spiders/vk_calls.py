@@ -139,9 +139,12 @@ class VkCalls:
         picked: list[Ask] = []
         records = 0
         for ask in [ask for ask in self._waiting if bucket not in ask.held]:
+            if picked and self._goes_alone(picked[0], bucket):
+                break
+            if picked and self._goes_alone(ask, bucket):
+                continue  # it stays first in the queue and goes with the next turn; this batch fills up
             records += ask.records
-            is_full = len(picked) == most or records > BATCH_RECORDS
-            if picked and (is_full or self._goes_alone(ask, bucket) or self._goes_alone(picked[0], bucket)):
+            if picked and (len(picked) == most or records > BATCH_RECORDS):
                 break
             self._waiting.remove(ask)
             if not ask.answer.done():  # else nobody waits any more

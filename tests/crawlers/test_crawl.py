@@ -78,7 +78,7 @@ def test_many_walls_go_in_a_few_batches(stand: Stand) -> None:
         stand.twin.say("vk", f"club{number}", f"пишет {number}")
     assert stand.crawl().new == 60
     calls = [call for call in stand.twin.calls if call.network == "vk"]
-    assert len(calls) <= 26  # of 60 walls with their boards, videos and photos
+    assert len(calls) <= 60  # of 240: 60 walls with their boards, videos and photos; 22 when nothing is slow
     alone = {"wall.get", "video.get", "photos.getAllComments", "board.getTopics"}  # see VkCalls._goes_alone
     assert {call.method for call in calls} <= {"execute", *alone}
 
