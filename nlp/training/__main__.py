@@ -9,16 +9,22 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from index.errors import ServiceError
+from index.errors import Misconfigured, ServiceError
 from nlp.models import SHIPPED
 from nlp.training import base_weights, publics
 from nlp.training.base_weights import BaseWeights, make_tokenizer, used_pieces
 from nlp.training.build import Corpus, build_heads, read_corpus, say
 from nlp.training.corpus import read_kursk, read_toxic, read_tweets
 from nlp.training.linear import Array
+
+if TYPE_CHECKING:  # torch takes seconds to load, and --heads-only does not need it
+    from tokenizers import Tokenizer
+
+    from nlp.training.encoder import MultiTask, Plan
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 TASKS = ("district", "toxic", "tweets", "kursk")
@@ -31,7 +37,10 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         if not given.heads_only:
-            train_encoder(given.data, folder, minutes=given.minutes)
+            from nlp.training.encoder import Plan
+
+            plan = Plan(epochs=given.epochs, rate=given.rate, minutes=given.minutes)
+            train_encoder(given.data, folder, plan, go_on=given.go_on)
         with np.load(folder / "layers.npz") as layers:
             card = build_heads(given.data, folder, dict(layers))
     except ServiceError as error:
@@ -44,31 +53,27 @@ def main() -> int:
     return 0
 
 
-def train_encoder(data: Path, folder: Path, *, minutes: float) -> None:
-    """Base weights, one run, export. Leaves encoder.onnx, tokenizer.json, layers.npz and sentence/."""
+def train_encoder(data: Path, folder: Path, plan: Plan, *, go_on: bool) -> None:
+    """Base weights, one run, export. Leaves encoder.onnx, tokenizer.json, layers.npz and sentence/.
+
+    `go_on`: the run begins with the weights that an earlier or broken-off one left as `last.pt`.
+    """
     import torch
 
     from nlp.training import encoder, export
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     corpus = read_corpus(data)
-    say("base weights")
-    base = base_weights.read_base(base_weights.base_file())
-    keep = _pieces(data, corpus, base)
-    pieces = [base.pieces[each] for each in keep]
-    tokenizer = base_weights.make_tokenizer(pieces, keep.index(base.unk), length=encoder.TOKENS)
     kursk = publics.apart(read_kursk(data), key=lambda row: row[3])[0]
     categories = sorted({row[1] for row in kursk})
-    model = encoder.MultiTask(
-        base_weights.to_bert(base, keep, layers=list(encoder.LAYERS)), kursk_classes=len(categories)
-    )
-    say(f"fine-tuning, {len(keep)} pieces")
+    model, tokenizer = (_left if go_on else _fresh)(data, folder, corpus, len(categories))
+    say(f"fine-tuning on {len(corpus.seen)} lines, {tokenizer.get_vocab_size()} pieces")
     encoder.Trainer(
         model=model, tokenizer=tokenizer, lines=[corpus.train[row] for row in corpus.seen],
         tweets=publics.apart(read_tweets(data), key=publics.folded)[0],
         toxic=publics.apart(read_toxic(data), key=publics.folded)[0],
         kursk=[(row[0], categories.index(row[1])) for row in kursk], folder=folder,
-    ).train(encoder.Plan(epochs=5, rate=2e-4, minutes=minutes))  # fmt: skip
+    ).train(plan)  # fmt: skip
     say("export")
     export.export_onnx(model.bert, tokenizer, folder)
     export.save_sentence_transformer(model.bert, tokenizer, folder / "sentence")
@@ -76,6 +81,40 @@ def train_encoder(data: Path, folder: Path, *, minutes: float) -> None:
     np.savez(folder / "layers.npz", **state)  # type: ignore[arg-type]
     texts = [line.text for line in corpus.dev[:50]]
     say(f"int8 agrees with float at cosine {export.agreement(model.bert, tokenizer, folder, texts):.3f}")
+
+
+def _fresh(data: Path, folder: Path, corpus: Corpus, kursk_classes: int) -> tuple[MultiTask, Tokenizer]:
+    """The base's weights over the pieces that Russian posts use."""
+    from nlp.training import encoder
+
+    base = base_weights.read_base(base_weights.base_file())
+    keep = _pieces(data, corpus, base)
+    pieces = [base.pieces[each] for each in keep]
+    tokenizer = base_weights.make_tokenizer(pieces, keep.index(base.unk), length=encoder.TOKENS)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    bert = base_weights.to_bert(base, keep, layers=list(encoder.LAYERS))
+    return encoder.MultiTask(bert, kursk_classes=kursk_classes), tokenizer
+
+
+def _left(data: Path, folder: Path, corpus: Corpus, kursk_classes: int) -> tuple[MultiTask, Tokenizer]:
+    """What an earlier run left in the folder. Raises Misconfigured when it left nothing."""
+    import torch
+    from tokenizers import Tokenizer
+
+    from nlp.training import encoder
+
+    for name in ("last.pt", "tokenizer.json"):
+        if not (folder / name).is_file():
+            raise Misconfigured(
+                f"В {folder} нет {name}: продолжать нечего.", remedy="Начните без --continue."
+            )
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.enable_truncation(encoder.TOKENS)
+    base = base_weights.read_base(base_weights.base_file())
+    bert = base_weights.empty_bert(base, pieces=tokenizer.get_vocab_size(), layers=len(encoder.LAYERS))
+    model = encoder.MultiTask(bert, kursk_classes=kursk_classes)
+    model.load_state_dict(torch.load(folder / "last.pt"))
+    return model, tokenizer
 
 
 def _pieces(data: Path, corpus: Corpus, base: BaseWeights) -> list[int]:
@@ -94,6 +133,12 @@ def _arguments() -> argparse.Namespace:
         "--work", type=Path, help="folder for what is made on the way; default a temporary one"
     )
     parser.add_argument("--minutes", type=float, default=130.0, help="most that the fine-tuning may take")
+    parser.add_argument("--epochs", type=float, default=5.0, help="times that every district line is read")
+    parser.add_argument("--rate", type=float, default=2e-4, help="learning rate at its peak")
+    parser.add_argument(
+        "--continue", dest="go_on", action="store_true",
+        help="begin with the weights an earlier or broken-off run left in --work",
+    )  # fmt: skip
     parser.add_argument("--heads-only", action="store_true", help="use the encoder that --work already holds")
     return parser.parse_args()
 

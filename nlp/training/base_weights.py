@@ -145,17 +145,23 @@ def used_pieces(tokenizer: Tokenizer, texts: Iterable[str], pieces: list[tuple[s
     return sorted(keep)
 
 
-def to_bert(base: BaseWeights, keep: list[int], *, layers: list[int]) -> Any:
-    """A BertModel of the kept pieces and layers, without a pooler."""
-    import torch
+def empty_bert(base: BaseWeights, *, pieces: int, layers: int) -> Any:
+    """A BertModel of the base's shape without a pooler; its weights are still to be loaded."""
     from transformers import BertConfig, BertModel
 
     config = BertConfig(
-        vocab_size=len(keep), hidden_size=base.hidden, num_hidden_layers=len(layers),
+        vocab_size=pieces, hidden_size=base.hidden, num_hidden_layers=layers,
         num_attention_heads=base.heads, intermediate_size=base.ffn, max_position_embeddings=base.positions,
-        type_vocab_size=base.types, layer_norm_eps=base.eps, pad_token_id=keep.index(1),
+        type_vocab_size=base.types, layer_norm_eps=base.eps, pad_token_id=1,
     )  # fmt: skip
-    model = BertModel(config, add_pooling_layer=False)
+    return BertModel(config, add_pooling_layer=False)
+
+
+def to_bert(base: BaseWeights, keep: list[int], *, layers: list[int]) -> Any:
+    """A BertModel of the kept pieces and layers, with the base's weights."""
+    import torch
+
+    model = empty_bert(base, pieces=len(keep), layers=len(layers))
     state = {name: torch.from_numpy(value) for name, value in _bert_state(base, keep, layers).items()}
     missing, unexpected = model.load_state_dict(state, strict=False)
     if unexpected or any("position_ids" not in name for name in missing):

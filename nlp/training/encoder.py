@@ -38,9 +38,9 @@ class Plan:
     rate: float  #: peak learning rate, then linear decay to 0
     minutes: float = 150.0  #: at most; on a slow machine the rate decays by the clock and the run ends whole
     seed: int = 17
-    tweets: float = 0.25
-    toxic: float = 0.25
-    kursk: float = 0.6
+    tweets: float = 0.5
+    toxic: float = 0.5
+    kursk: float = 1.0
 
 
 class MultiTask(nn.Module):
