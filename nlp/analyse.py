@@ -72,12 +72,14 @@ class Analyser:
             head_input(post, text, parents.get(post.parent_id or ""), named, self._places)
             for post, text, named in zip(posts, texts, places, strict=True)
         ]
-        said = ask_models(inputs, self.models)
-        drafts = [
-            self._draft(text, reading, named, each, at)
-            for text, reading, named, each in zip(texts, readings, places, said, strict=True)
-        ]
-        return self._with_names(drafts, texts, readings, places, inputs)
+        analyses: dict[int, Analysis] = {}
+        for numbers, said in ask_models(inputs, self.models):
+            drafts = {
+                number: self._draft(texts[number], readings[number], places[number], each, at)
+                for number, each in zip(numbers, said, strict=True)
+            }
+            analyses |= self._with_names(drafts, texts, readings, places, inputs)
+        return [analyses[number] for number in range(len(posts))]
 
     def analyse_each(
         self, posts: Sequence[Post], parents: Mapping[str, Post], *, at: datetime
@@ -135,22 +137,22 @@ class Analyser:
 
     def _with_names(
         self,
-        drafts: list[Analysis],
-        texts: list[str],
-        readings: list[Reading],
-        places: list[Places],
-        inputs: list[HeadInput],
-    ) -> list[Analysis]:
+        drafts: Mapping[int, Analysis],
+        texts: Sequence[str],
+        readings: Sequence[Reading],
+        places: Sequence[Places],
+        inputs: Sequence[HeadInput],
+    ) -> dict[int, Analysis]:
         """Entities and evidence, for relevant posts only: nobody looks at those of the others."""
-        chosen = [number for number, draft in enumerate(drafts) if draft.relevant]
+        named = dict(drafts)
+        chosen = [number for number, draft in drafts.items() if draft.relevant]
         entities = self._entities.find(
             [readings[n] for n in chosen], [places[n] for n in chosen], [texts[n] for n in chosen]
         )
-        for number, named in zip(chosen, entities, strict=True):
-            draft = drafts[number]
-            evidence = self._risks.evidence(inputs[number], draft.risks, self.models)
-            drafts[number] = replace(draft, entities=named, evidence=evidence)
-        return drafts
+        for number, found in zip(chosen, entities, strict=True):
+            evidence = self._risks.evidence(inputs[number], drafts[number].risks, self.models)
+            named[number] = replace(drafts[number], entities=found, evidence=evidence)
+        return named
 
 
 def analyse_waiting(
