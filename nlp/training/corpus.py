@@ -94,6 +94,20 @@ def _line(row: dict[str, Any], texts: dict[str, str]) -> Line:
     )  # fmt: skip
 
 
+def read_labels(path: Path) -> dict[str, dict[str, Any]]:
+    """Labels by the id of the line, as fields of `Line`, from a file that holds no texts."""
+    with path.open(encoding="utf-8") as file:
+        return {
+            row["id"]: {
+                "relevant": row["relevant"], "intent": Intent(row["intent"]),
+                "topic_group": row["topic_group"], "sentiment": Sentiment(row["sentiment"]),
+                "risks": tuple(Risk(risk) for risk in row["risks"]), "severity": row["severity"],
+                "needs_answer": row["needs_answer"],
+            }
+            for row in _rows(file, path.name)
+        }  # fmt: skip
+
+
 def read_tweets(data: Path) -> list[tuple[str, int]]:
     """RuSentiTweet, training half: text and class number in TWEET_CLASSES."""
     rows = _table(data / "sentiment/rusentitweet/rusentitweet_train.csv")
