@@ -66,6 +66,7 @@ class TestAdd:
         record = index.get(one.id)
         assert (record.post.text, record.state, record.analysis) == ("Дали тепло", PostState.COLLECTED, None)
         assert [(v.text, v.seen_at) for v in index.versions(one.id)] == [("Нет тепла", NOON)]
+        index.refresh()
         assert index.count(Query(lemmas=("тепло",))) == 0
 
     def test_versions_stand_newest_first(self, index: PostIndex) -> None:
