@@ -135,10 +135,13 @@ class Watched:
         """Whether its comments were read long ago for a post that an alert is about."""
         return self.comments_at is None or now - self.comments_at >= HOT_PAUSE
 
+    def has_other_comments(self) -> bool:
+        """Whether their number is another than when they were read."""
+        return self.count != self.comments and bool(self.count or self.comments)
+
     def has_unread_comments(self, now: datetime) -> bool:
         """Whether their number is another than when they were read, or it is time to look for edits."""
-        is_changed = self.count != self.comments and bool(self.count or self.comments)
-        return is_changed or (self.recheck_at is not None and self.recheck_at <= now)
+        return self.has_other_comments() or (self.recheck_at is not None and self.recheck_at <= now)
 
 
 @dataclass(slots=True)
@@ -194,9 +197,11 @@ class Young:
             )
 
     def unread(self, now: datetime, *, limit: int, hot: Collection[str] = ()) -> list[str]:
-        """Posts whose comments have to be read: hot ones first, then the newest."""
+        """Posts whose comments have to be read: hot ones first, then those with other comments than we read,
+        then those that are only looked over for edits; the newest first in each."""
         changed = [post_id for post_id, watched in self.posts.items() if watched.has_unread_comments(now)]
-        return self._hottest(changed, now, hot)[:limit]
+        other = [post_id for post_id in changed if self.posts[post_id].has_other_comments()]
+        return list(dict.fromkeys([*self._hottest(other, now, hot), *self._newest(changed)]))[:limit]
 
     def comments_due(self, now: datetime, *, limit: int, hot: Collection[str] = ()) -> list[str]:
         """Posts whose comments are read by the clock: hot ones first, then the newest."""

@@ -135,6 +135,20 @@ def test_comments_are_read_when_their_number_changes() -> None:
     assert young.unread(NOON, limit=10) == ["vk:-1_1"]
 
 
+def test_looking_for_edits_under_new_posts_never_holds_back_comments_nobody_has_read() -> None:
+    young, now, minute = Young(), NOON + timedelta(minutes=1), timedelta(minutes=1)
+    counted = Counters(comments=1)
+    posts = [post(counters=counted, published_at=NOON - n * minute / 60) for n in range(130)]
+    unread = {one.id for one in posts}
+    for _ in range(4):
+        young.seen(sights(posts), now)
+        for post_id in young.unread(now, limit=40):
+            unread.discard(post_id)
+            young.comments_read(post_id, now, recheck_at=now + 5 * minute)
+        now += 6 * minute
+    assert unread == set()
+
+
 def test_a_post_without_comments_asks_for_none() -> None:
     young = Young()
     young.seen(sights([post(counters=Counters(comments=0))]), NOON)
