@@ -47,6 +47,7 @@ ACTOR = "crawler"  # who changes the register when the network says that an addr
 LEASE = timedelta(seconds=90)  # a source held by a killed process is free again after this
 LANE_LIFE = timedelta(hours=1)  # then a spider starts anew: robots.txt and connections are fresh
 RAW_KEPT = timedelta(days=7)  # raw records that could not be read
+EVENTS_KEPT = timedelta(days=7)  # after that no network brings an event again
 SHARES_KEPT = timedelta(minutes=10)  # before the rhythms of all sources are added up again
 TOKEN_RESERVE = 0.9  # of a day's budget goes to walls by schedule; the rest is for what can't be planned
 LESSON = timedelta(minutes=10)  # quiet hours are written into the rhythm this often
@@ -371,11 +372,12 @@ class Crawler:
         self._means.hot.update(record.post.parent_id or post_id for post_id, record in evidence.items())
 
     def _weigh(self, now: datetime) -> int:
-        """Now and then: proposals from the evidence, and the end of old raw records."""
+        """Now and then: proposals from the evidence, and the end of old raw records and events."""
         if self._weighed_at is not None and now - self._weighed_at < discovery.EVERY:
             return 0
         self._weighed_at = now
         self.desk.quarantine.forget_before(now - RAW_KEPT)
+        self.desk.events.forget_before(now - EVENTS_KEPT)
         return discovery.propose(self.desk, self._means.posts, now)
 
     def _ensure_own_sources(self, now: datetime) -> None:

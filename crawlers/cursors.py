@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
+from crawlers.pages.base import Sight
 from crawlers.schedule import reread_at
-from index.domain.post import Post, PostKind
+from index.domain.post import PostKind
 
 BACKFILL = timedelta(days=30)  # how far back a source is read when it is met for the first time
 YOUNG = timedelta(days=14)  # older posts hardly change: they are not read again
@@ -134,10 +135,13 @@ class Watched:
         """Whether its comments were read long ago for a post that an alert is about."""
         return self.comments_at is None or now - self.comments_at >= HOT_PAUSE
 
+    def has_other_comments(self) -> bool:
+        """Whether their number is another than when they were read."""
+        return self.count != self.comments and bool(self.count or self.comments)
+
     def has_unread_comments(self, now: datetime) -> bool:
         """Whether their number is another than when they were read, or it is time to look for edits."""
-        is_changed = self.count != self.comments and bool(self.count or self.comments)
-        return is_changed or (self.recheck_at is not None and self.recheck_at <= now)
+        return self.has_other_comments() or (self.recheck_at is not None and self.recheck_at <= now)
 
 
 @dataclass(slots=True)
@@ -153,17 +157,19 @@ class Young:
     def to_json(self) -> dict[str, Any]:
         return {"posts": {post_id: _row(watched) for post_id, watched in self.posts.items()}}
 
-    def seen(self, posts: Iterable[Post], now: datetime) -> None:
+    def seen(self, sights: Iterable[Sight], now: datetime) -> None:
         """These posts stand in an answer of `now`; comments among them are passed over."""
-        for post in posts:
-            if post.kind is not PostKind.POST or now - post.published_at > YOUNG:
+        for post_id, kind, published_at, comments in sights:
+            if kind is not PostKind.POST or now - published_at > YOUNG:
                 continue
-            known = self.posts.get(post.id) or Watched(published_at=post.published_at, read_at=now)
+            known = self.posts.get(post_id)
+            if known is None:
+                self.posts[post_id] = Watched(published_at=published_at, read_at=now, count=comments)
+                continue
             is_fresh = known.missed_at is None and now - known.read_at < READ_AGAIN
-            read_at = known.read_at if is_fresh else now
-            self.posts[post.id] = replace(
-                known, read_at=read_at, count=post.counters.comments, missed_at=None
-            )
+            if not (is_fresh and known.count == comments):
+                read_at = known.read_at if is_fresh else now
+                self.posts[post_id] = replace(known, read_at=read_at, count=comments, missed_at=None)
 
     def missed(self, post_ids: Iterable[str], now: datetime) -> list[str]:
         """These were asked for and did not come. Gives those missed twice, far enough apart: gone."""
@@ -191,9 +197,11 @@ class Young:
             )
 
     def unread(self, now: datetime, *, limit: int, hot: Collection[str] = ()) -> list[str]:
-        """Posts whose comments have to be read: hot ones first, then the newest."""
+        """Posts whose comments have to be read: hot ones first, then those with other comments than we read,
+        then those that are only looked over for edits; the newest first in each."""
         changed = [post_id for post_id, watched in self.posts.items() if watched.has_unread_comments(now)]
-        return self._hottest(changed, now, hot)[:limit]
+        other = [post_id for post_id in changed if self.posts[post_id].has_other_comments()]
+        return list(dict.fromkeys([*self._hottest(other, now, hot), *self._newest(changed)]))[:limit]
 
     def comments_due(self, now: datetime, *, limit: int, hot: Collection[str] = ()) -> list[str]:
         """Posts whose comments are read by the clock: hot ones first, then the newest."""

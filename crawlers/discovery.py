@@ -21,6 +21,7 @@ NAMES_AT_MOST = 2_000
 CURSOR = "discovery"  # source id of the desk's cursors where the evidence is kept, one name a network
 CANDIDATES_AT_MOST = 300  # of one network; those not named for the longest time are let go
 POSTS_AT_MOST = 30  # of one candidate; the newest count
+TOLD_AT_MOST = 20_000  # posts a process remembers to have flushed the mentions of
 RELEVANT_POSTS = 3  # that name it before it is proposed
 AUTHORS = 2  # of those posts: one enthusiast is no evidence
 EVERY = timedelta(minutes=10)  # how often proposals are weighed
@@ -42,6 +43,7 @@ class Evidence:
     """
 
     _waiting: dict[tuple[Network, str, str], Mention] = field(default_factory=dict)
+    _told: dict[str, None] = field(default_factory=dict)  # posts whose mentions the desk holds, oldest first
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, mentions: Iterable[Mention]) -> None:
@@ -64,7 +66,14 @@ class Evidence:
         except Exception:
             self.add(waiting.values())  # nothing is forgotten: the next flush tries again
             raise
+        with self._lock:
+            self._told |= dict.fromkeys(mention.post_id for mention in waiting.values())
+            self._told = dict(list(self._told.items())[-TOLD_AT_MOST:])
         return len({(m.network, m.address) for m in waiting.values()})
+
+    def is_told(self, post_id: str) -> bool:
+        """Whether what this post names was flushed, as far as this process remembers."""
+        return post_id in self._told
 
 
 def _keep_names(desk: Desk, mentions: Iterable[Mention]) -> None:

@@ -16,10 +16,10 @@ from crawlers.cursors import MISSES_APART, Position, Walk, Young
 from crawlers.discovery import Evidence
 from crawlers.health import Outcome, Trouble
 from crawlers.pace import Pace
-from crawlers.pages.base import Context, Parsed
+from crawlers.pages.base import Context, Parsed, Sight
 from crawlers.parse import line
 from index.desk import Desk
-from index.domain.post import Post, PostKind
+from index.domain.post import Post, PostKind, Print
 from index.domain.source import Source, SourceHealth
 from index.errors import Refused
 from index.posts.base import PostIndex
@@ -57,7 +57,15 @@ class Seen:
 
 def _print(post: Post) -> int:
     return hash(
-        (post.content_hash, post.counters, post.is_edited, post.is_deleted, post.source_id, post.parent_id)
+        (
+            post.content_hash,
+            post.counters,
+            post.is_edited,
+            post.is_deleted,
+            post.source_id,
+            post.parent_id,
+            post.print,
+        )
     )
 
 
@@ -110,16 +118,23 @@ class Visit:
     def now(self) -> datetime:
         return self.means.clock()
 
-    def context(self, source: Source | None = None) -> Context:
+    def context(self, source: Source | None = None, *, kept: Mapping[str, Print] | None = None) -> Context:
         """What page objects are given; the answer is taken to come now."""
-        return Context(secret=self.means.secret, fetched_at=self.now, source=source or self.source)
+        source = source or self.source
+        return Context(secret=self.means.secret, fetched_at=self.now, source=source, kept=kept)
+
+    async def knowing(self, post_ids: Sequence[str]) -> Context:
+        """The context of an answer in which these stand: what the index holds of them is passed over."""
+        if self.is_probe:
+            return self.context()
+        return self.context(kept=await self.means.write(self.means.posts.prints, post_ids))
 
     async def store(self, parsed: Parsed, *, page: str) -> None:
         """Keep the posts, put broken records aside, mark what the network says is gone.
 
         `page` names the page object, for the quarantine. Raises Unavailable: nothing may be taken as kept.
         """
-        self.read += len(parsed.posts)
+        self.read += len(parsed.posts) + len(parsed.same)
         if self.is_probe:
             return
         async with self.means.writing:
@@ -197,13 +212,21 @@ class Visit:
                 at=now,
             )
         self._broken += len(parsed.broken)
-        posts = self._kept(parsed.posts, page)
+        posts = self._kept(self._with_due_prints(parsed), page)
         added = self._add(posts, now)
         self._new += added.new
         self._changed += added.changed
         self._note_posts(posts, frozenset(added.new_ids))
+        self._note_same(parsed.same)
         self.means.evidence.add(parsed.mentions)
         self._bury(parsed.gone)
+
+    def _with_due_prints(self, parsed: Parsed) -> list[Post]:
+        """A post that names other pages gets its print once the desk holds what it names: until then it is
+        read again and tells the same, whenever this process ends."""
+        naming = {mention.post_id for mention in parsed.mentions}
+        untold = {post_id for post_id in naming if not self.means.evidence.is_told(post_id)}
+        return [replace(post, print=None) if post.id in untold else post for post in parsed.posts]
 
     def _kept(self, posts: Sequence[Post], page: str) -> list[Post]:
         """Without posts that no index takes (a date in the year 3000): they never hold up the rest."""
@@ -249,13 +272,18 @@ class Visit:
                 self._published.append(post.published_at)
             self._newest_post_at = max(self._newest_post_at or post.published_at, post.published_at)
 
+    def _note_same(self, same: Sequence[Sight]) -> None:
+        times = [published_at for _, kind, published_at, _ in same if kind is PostKind.POST]
+        if times:
+            self._newest_post_at = max(self._newest_post_at or times[0], *times)
+
     def _bury(self, post_ids: Sequence[str]) -> None:
         if not post_ids:
             return
         known = self.means.posts.get_many(post_ids)
         standing = [record.post for record in known.values() if not record.post.is_deleted]
         if standing:
-            buried = [replace(post, is_deleted=True) for post in standing]
+            buried = [replace(post, is_deleted=True, print=None) for post in standing]
             self._changed += self.means.posts.add(buried).changed
             self.means.seen.stored(buried)
         self.young.gone(post_ids)

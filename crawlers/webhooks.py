@@ -31,8 +31,7 @@ from index.settings import Settings
 logger = logging.getLogger(__name__)
 
 ACTOR = "webhook"
-EVENTS_KEPT = 1_000  # ids of a group: networks repeat an event for hours, not for weeks
-SEEN = "events"  # cursor of a source that keeps them
+LEASE = timedelta(minutes=1)  # an event taken by a process that was killed is free again after this
 MAX_UPDATES = "max:updates"
 HEALTH_EVERY = timedelta(seconds=10)  # the health of a source is not written with every event
 
@@ -70,8 +69,9 @@ def callback_groups(settings: Settings) -> dict[int, CallbackGroup]:
 class Receiver:
     """Keeps what events bring, exactly as a crawl would. Safe to use from several threads.
 
-    An event is remembered only after its posts are stored: a database that is down makes the network come
-    again. Methods raise Forbidden, Refused (a body nobody can read), Unavailable.
+    An event counts as taken in only after its posts are stored: a database that is down makes the network
+    come again, and so does an event that another process is storing at this moment. Methods raise Forbidden,
+    Refused (a body nobody can read), Unavailable.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Receiver:
             secret=secret,
             clock=clock,
         )
-        self._lock = threading.Lock()  # of what was seen, and of the index: one writer a process
+        self._lock = threading.Lock()  # of the index: one writer a process
 
     @property
     def has_vk(self) -> bool:
@@ -140,22 +140,30 @@ class Receiver:
     ) -> Visit | None:
         """Store what the event brings, once; None: it has come before, or nobody watches this source."""
         with self._lock:
-            source = source_of()
-            seen = list((self._means.desk.cursors.get(source.id, SEEN) or {}).get("ids", ()))
-            if event_id in seen or not source.is_enabled:
+            source, events = source_of(), self._means.desk.events
+            if not source.is_enabled or not events.take(
+                source.id, event_id, now=self._means.clock(), lease=LEASE
+            ):
                 return None
-            health = self._means.desk.sources.healths().get(source.id) or SourceHealth(source_id=source.id)
-            visit = Visit(means=self._means, source=source, health=health, young=Young())
-            parsed = read(visit)
-            visit.keep(parsed, page=f"{source.network.value}.event")
-            self._means.evidence.flush(self._means.desk, self._means.clock())
-            ids = [*seen, event_id][-EVENTS_KEPT:]
-            self._means.desk.cursors.save(source.id, {"ids": ids}, SEEN)
+            try:
+                visit, parsed = self._keep(source, read)
+            except BaseException:
+                events.release(source.id, event_id)
+                raise
+            events.keep(source.id, event_id)
         logger.info(
             "An event was taken in.",
             extra={"action": "event_taken", "source": source.id, "posts": len(parsed.posts)},
         )
         return visit
+
+    def _keep(self, source: Source, read: Callable[[Visit], Parsed]) -> tuple[Visit, Parsed]:
+        health = self._means.desk.sources.healths().get(source.id) or SourceHealth(source_id=source.id)
+        visit = Visit(means=self._means, source=source, health=health, young=Young())
+        parsed = read(visit)
+        visit.keep(parsed, page=f"{source.network.value}.event")
+        self._means.evidence.flush(self._means.desk, self._means.clock())
+        return visit, parsed
 
     def _read_vk(self, visit: Visit, event: Mapping[str, Any]) -> Parsed:
         try:

@@ -19,10 +19,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from crawlers.pages.text import mask
-from index.domain.post import AuthorKind, Network, Post, pseudonym
+from index.domain.post import AuthorKind, Network, Post, PostKind, Print, pseudonym
 from index.domain.source import Source
 from index.errors import ServiceError
 from index.pace import next_midnight
@@ -41,6 +42,9 @@ class Context:
     #: Registered sources by what the network calls them, for answers that speak of several: VK owner
     #: `-1`, OK group `53923499278353`, Telegram `c1006503122` or `durov`, MAX chat id, news host.
     known: Mapping[str, Source] = field(default_factory=dict)
+    #: Prints that the index holds of records in the answer, by id: these are passed over while they stay the
+    #: same. None: every record is read, and gets no print.
+    kept: Mapping[str, Print] | None = None
 
     def source_for(self, *names: str | int) -> Source | None:
         """The source that was asked for, else the registered one with any of these names."""
@@ -52,7 +56,10 @@ class Context:
         """Pseudonym of a person, community or channel; one that is already hidden stays as it is."""
         if isinstance(user_id, str) and user_id.startswith(HIDDEN):
             return user_id[1:]
-        return pseudonym(self.secret, network, user_id)
+        return _hidden_as(self.secret, network, user_id)
+
+
+_hidden_as = lru_cache(maxsize=4_096)(pseudonym)  # a page speaks on its own wall all day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,12 +108,22 @@ class Community:
     is_gone: bool = False  #: deleted, or banned by the network
 
 
+class Sight(NamedTuple):
+    """That a post or comment stands in an answer."""
+
+    id: str
+    kind: PostKind
+    published_at: datetime
+    comments: int | None = None  #: None: the network does not tell
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parsed:
     """What stood in one answer, in the order of the answer."""
 
     posts: tuple[Post, ...] = ()
     broken: tuple[Broken, ...] = ()
+    same: tuple[Sight, ...] = ()  #: passed over: the index holds them in this very form
     gone: tuple[str, ...] = ()  #: ids of posts and comments that the network says are deleted
     next: str | None = None  #: token that asks for what follows; None: the end, or the answer is not paged
     total: int | None = None  #: how many there are in all; None: the network does not tell
@@ -119,6 +136,12 @@ class Parsed:
     roots: Mapping[str, str] = field(default_factory=dict)  #: Telegram: discussion thread -> id of the post
     communities: tuple[Community, ...] = ()  #: chats our bot was added to; `is_gone`: removed from
     preview_off: bool = False  #: Telegram: the channel shows no posts on the open web
+
+    @property
+    def sights(self) -> list[Sight]:
+        """Everything that stands in the answer, read or passed over; in no order."""
+        read = [Sight(post.id, post.kind, post.published_at, post.counters.comments) for post in self.posts]
+        return [*self.same, *read]
 
 
 class Reaction(StrEnum):
@@ -372,10 +395,10 @@ def _is_person(value: Any) -> bool:
 
 def whole(value: Any) -> int | None:
     """A whole number, however the network wrote it (5, "5", 5.0); None: it is not one."""
+    if type(value) is int:
+        return value
     if isinstance(value, bool):
         return None
-    if isinstance(value, int):
-        return value
     if isinstance(value, float):
         return int(value) if value.is_integer() and abs(value) < 2**63 else None
     if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,19}", value.strip()):
@@ -390,11 +413,14 @@ def must(number: int | None, name: str) -> int:
     return number
 
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def from_unix(value: Any, name: str = "date", *, unit: timedelta = timedelta(seconds=1)) -> datetime:
     """Aware UTC time from seconds (or `unit`s) since 1970. Raises BadRecord."""
     number = must(whole(value), name)
     try:
-        moment = datetime(1970, 1, 1, tzinfo=UTC) + number * unit
+        moment = EPOCH + number * unit
     except OverflowError:
         raise BadRecord(f"поле {name}: такого времени нет") from None
     if not 1990 <= moment.year <= 9000:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -41,10 +42,10 @@ def _names(attribute: str) -> tuple[str, ...]:
 
 def by_class(root: Element) -> dict[str, list[Element]]:
     """Elements under `root` by each of their classes, in document order; one walk serves all questions."""
-    found: dict[str, list[Element]] = {}
+    found: defaultdict[str, list[Element]] = defaultdict(list)
     for element in _WITH_CLASS(root):
         for name in _names(element.get("class")):
-            found.setdefault(name, []).append(element)
+            found[name].append(element)
     return found
 
 
@@ -53,10 +54,11 @@ _WITH_CLASS = etree.XPath("descendant-or-self::*[@class]", smart_strings=False)
 
 def is_inside(element: Element, *names: str, stop: Element | None = None) -> bool:
     """Whether an ancestor below `stop` has one of the classes."""
+    wanted = frozenset(names)
     for above in element.iterancestors():
         if above is stop:
             return False
-        if not set(names).isdisjoint(classes(above)):
+        if not wanted.isdisjoint(classes(above)):
             return True
     return False
 
@@ -74,7 +76,7 @@ def text_of(element: Element) -> str:
 
 _BLOCKS = frozenset("p div blockquote pre li ul ol h1 h2 h3 h4 h5 h6 tr table section article".split())
 _SILENT = frozenset("script style noscript template svg".split())
-_BLANKS = re.compile(r"[ \t\r\n\f]+")
+_BLANKS = re.compile(r"[ \t\r\n\f]{2,}|[\t\r\n\f]")  # one space is left as it stands: most are single
 
 
 _VERBATIM = _SILENT | {"pre"}

@@ -17,6 +17,7 @@ from crawlers.pages.base import (
     Parsed,
     Reaction,
     Rule,
+    Sight,
     Unreadable,
     from_unix,
     latest,
@@ -29,6 +30,7 @@ from crawlers.pages.base import (
     whole,
 )
 from crawlers.pages.mentions import named
+from crawlers.pages.prints import is_same, printed
 from crawlers.pages.text import MAX_CHARACTERS, presentable, without_spans
 from index.domain.post import Attachment, Counters, Network, Post, PostKind
 
@@ -138,6 +140,15 @@ def comments(answer: Any, context: Context, *, post_id: str) -> Parsed:
     return reading.parsed(next=_oldest(items))
 
 
+def ids(answer: Any, *, post_id: str | None = None) -> list[str]:
+    """Ids of the messages, or of the comments under `post_id`, as far as they can be told at a glance."""
+    about = answer if isinstance(answer, Mapping) else {}
+    items = about.get("messages") if post_id is None else about.get("comments", about.get("messages"))
+    bodies = [item.get("body") for item in _listed(items)]
+    mids = [body.get("mid") for body in bodies if isinstance(body, Mapping)]
+    return [f"max:{mid}" if post_id is None else f"{post_id}_r{mid}" for mid in mids]
+
+
 def community(answer: Any) -> Community:
     """GET /chats/{id}. `number` is the chat id. Raises Unreadable."""
     number = whole(answer.get("chat_id")) if isinstance(answer, Mapping) else None
@@ -181,6 +192,7 @@ class Reading:
     gone: list[str] = field(default_factory=list)
     mentions: list[Mention] = field(default_factory=list)
     communities: list[Community] = field(default_factory=list)
+    same: list[Sight] = field(default_factory=list)
     left_out: int = 0
 
     def read_all(
@@ -194,6 +206,7 @@ class Reading:
         return Parsed(
             posts=latest(self.posts),
             broken=tuple(self.broken),
+            same=tuple(self.same),
             gone=tuple(self.gone),
             mentions=tuple(self.mentions),
             communities=tuple(self.communities),
@@ -236,6 +249,10 @@ class Reading:
         body = body if isinstance(body, Mapping) else {}
         post_id = f"max:{_mid(body.get('mid'), 'body.mid')}"
         stat = message.get("stat")
+        published_at = _time(message)
+        if is_same(post_id, message, (stat,), published_at, self.context):
+            self.same.append(Sight(post_id, PostKind.POST, published_at))
+            return
         url = message.get("url")
         self.posts.append(
             Post(
@@ -248,6 +265,7 @@ class Reading:
                 url=url[:2000] if isinstance(url, str) and url.startswith(("http://", "https://")) else None,
                 counters=Counters(views=_count(stat.get("views")) if isinstance(stat, Mapping) else None),
                 is_edited=is_edited,
+                print=printed(message, (stat,), self.context),
             )
         )
 
@@ -257,6 +275,10 @@ class Reading:
         body = _record(comment.get("body"))
         mid = _mid(body.get("mid"), "body.mid")
         comment_id = f"{post_id}_r{mid}"
+        published_at = _time(comment)
+        if is_same(comment_id, comment, (), published_at, self.context):
+            self.same.append(Sight(comment_id, PostKind.COMMENT, published_at))
+            return
         over = _linked(comment, "reply")
         self.posts.append(
             Post(
@@ -266,6 +288,7 @@ class Reading:
                 **self._contents(comment, body, comment_id),
                 parent_id=post_id,
                 reply_to_id=f"{post_id}_r{over.removeprefix('max:')}" if over else None,
+                print=printed(comment, (), self.context),
             )
         )
 
@@ -286,7 +309,7 @@ class Reading:
             "source_home": source.home if source else None,
             "author": self.context.author(Network.MAX, f"chat:{chat}" if is_channel else str(speaker)),
             "author_kind": voice(source, is_community=is_channel, is_own=is_channel),
-            "published_at": from_unix(message.get("timestamp"), "timestamp", unit=timedelta(milliseconds=1)),
+            "published_at": _time(message),
             "collected_at": self.context.fetched_at,
         }
 
@@ -319,6 +342,10 @@ def _record(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise BadRecord(f"вместо записи пришло {type(value).__name__}")
     return value
+
+
+def _time(message: Mapping[str, Any]) -> datetime:
+    return from_unix(message.get("timestamp"), "timestamp", unit=timedelta(milliseconds=1))
 
 
 def _recipient(message: Mapping[str, Any]) -> Mapping[str, Any]:

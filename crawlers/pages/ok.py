@@ -19,6 +19,7 @@ from crawlers.pages.base import (
     Parsed,
     Reaction,
     Rule,
+    Sight,
     Unreadable,
     from_unix,
     must,
@@ -29,6 +30,7 @@ from crawlers.pages.base import (
     whole,
 )
 from crawlers.pages.mentions import named
+from crawlers.pages.prints import is_same, printed
 from crawlers.pages.text import from_markup, presentable
 from index.domain.post import Attachment, Counters, Network, Post, PostKind
 
@@ -174,6 +176,16 @@ def comments(answer: Any, context: Context, *, post_id: str) -> Parsed:
     return reading.parsed(next=_anchor(about), total=whole(about.get("total_count")))
 
 
+def ids(answer: Any, *, post_id: str | None = None) -> list[str]:
+    """Ids of the topics of stream.get and mediatopic.getByIds, or of the comments under `post_id`, as far as
+    they can be told at a glance."""
+    about = answer if isinstance(answer, Mapping) else {}
+    if post_id is not None:
+        return [f"{post_id}_r{item.get('id')}" for item in _listed(about.get("comments"))]
+    held = [about.get("media_topics"), *(_entities(about).get(name) for name in ("media_topics", "themes"))]
+    return [f"ok:{item.get('id')}" for items in held for item in _listed(items)]
+
+
 def communities(answer: Any, *, now: datetime) -> list[Community]:
     """group.getInfo, and the groups of `entities`."""
     check(answer, now=now, method="group.getInfo")
@@ -251,6 +263,7 @@ class Reading:
     broken: list[Broken] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     mentions: list[Mention] = field(default_factory=list)
+    same: list[Sight] = field(default_factory=list)
     left_out: int = 0
 
     def read_all(
@@ -274,6 +287,7 @@ class Reading:
         return Parsed(
             posts=tuple(self.posts),
             broken=tuple(self.broken),
+            same=tuple(self.same),
             gone=tuple(self.gone),
             mentions=tuple(self.mentions),
             left_out=self.left_out,
@@ -287,22 +301,25 @@ class Reading:
         if _is_gone(item):
             self.gone.append(our_id)
             return
+        published_at = _topic_time(item)
+        moving = (item.get("like_summary"), item.get("reshare_summary"), item.get("views_count"))
+        if is_same(our_id, item, moving, published_at, self.context):
+            comments = _count(item.get("discussion_summary"), "comments_count")
+            self.same.append(Sight(our_id, PostKind.POST, published_at, comments))
+            return
         media = list(_listed(item.get("media")))
         text, attachments = _contents(media, item)
         shared, origin_id, origin_media = _shared(media)
         text = "\n\n".join(dict.fromkeys(part for part in (text, shared) if part))
         raw = " ".join(str(block.get("text") or "") for block in (*media, *origin_media))
         self._note(raw, attachments, our_id)
-        created = item.get("created_ms", item.get("created_at"))
         group = _group_of(item.get("owner_ref"))
         self.posts.append(
             Post(
                 id=our_id,
                 kind=PostKind.POST,
                 **self._common(author=item.get("author_ref", item.get("owner_ref")), group=group),
-                published_at=from_unix(created, "created_ms", unit=timedelta(milliseconds=1))
-                if whole(created) is not None
-                else moscow(item.get("date", created), "created_ms"),
+                published_at=published_at,
                 text=text,
                 origin_id=origin_id,
                 url=f"https://ok.ru/group/{group}/topic/{our_id[3:]}"
@@ -316,6 +333,7 @@ class Reading:
                     views=whole(item.get("views_count")),
                 ),
                 is_edited=bool(item.get("edited")),
+                print=printed(item, moving, self.context),
             )
         )
 
@@ -353,6 +371,11 @@ class Reading:
         if _is_gone(item):
             self.gone.append(comment_id)
             return
+        published_at = _comment_time(item)
+        moving = (item.get("like_count"),)
+        if is_same(comment_id, item, moving, published_at, self.context):
+            self.same.append(Sight(comment_id, PostKind.COMMENT, published_at))
+            return
         over = item.get("reply_to_comment_id")
         raw = item.get("text")
         if raw is not None and not isinstance(raw, str):
@@ -366,13 +389,14 @@ class Reading:
                 id=comment_id,
                 kind=PostKind.COMMENT,
                 **self._common(author=f"group:{author}" if is_group and author else author, group=""),
-                published_at=_comment_time(item),
+                published_at=published_at,
                 text=_text(raw),
                 parent_id=parent_id,
                 reply_to_id=f"{parent_id}_r{over}" if isinstance(over, str) and over else None,
                 attachments=attachments,
                 counters=Counters(likes=_count(item.get("like_count"))),
                 is_edited=bool(item.get("edited")),
+                print=printed(item, moving, self.context),
             )
         )
 
@@ -412,6 +436,13 @@ def moscow(value: Any, name: str) -> datetime:
     if not 1990 <= moment.year <= 9000:
         raise BadRecord(f"поле {name}: время вне разумных границ")
     return moment.astimezone(UTC)
+
+
+def _topic_time(item: Mapping[str, Any]) -> datetime:
+    created = item.get("created_ms", item.get("created_at"))
+    if whole(created) is not None:
+        return from_unix(created, "created_ms", unit=timedelta(milliseconds=1))
+    return moscow(item.get("date", created), "created_ms")
 
 
 def _comment_time(item: Mapping[str, Any]) -> datetime:

@@ -21,6 +21,7 @@ from crawlers.pages.base import (
     Context,
     Mention,
     Parsed,
+    Sight,
     Unreadable,
     as_raw,
     title_of,
@@ -29,9 +30,10 @@ from crawlers.pages.base import (
 )
 from crawlers.pages.html import Element, by_class, classes, is_inside, text_of, tree
 from crawlers.pages.mentions import named
+from crawlers.pages.prints import is_kept, print_of
 from crawlers.pages.telegram_bot import check, update, updates
 from crawlers.pages.text import mask, presentable
-from index.domain.post import Attachment, Counters, Network, Post, PostKind
+from index.domain.post import Attachment, Counters, Network, Post, PostKind, Print
 
 __all__ = [
     "Discussion",
@@ -39,6 +41,7 @@ __all__ = [
     "chat_of",
     "check",
     "discussion",
+    "ids",
     "more_comments",
     "page",
     "update",
@@ -64,6 +67,9 @@ def page(html: str | bytes, context: Context) -> Parsed:
 
     `preview_off` when the answer shows no history: then the channel is not empty, it is closed to the web.
     """
+    reading = Reading(context=context)
+    if context.kept is not None:
+        html = reading.without_kept(html if isinstance(html, bytes) else html.encode("utf-8", "replace"))
     root = tree(html)
     messages = [one for one in _POSTS(root) if one.get("data-post") and _MESSAGE in classes(one)]
     if not messages:
@@ -72,11 +78,30 @@ def page(html: str | bytes, context: Context) -> Parsed:
             if "tgme_page" in found or "tgme_page_title" in found:
                 return Parsed(preview_off=True)
             raise Unreadable("Это не страница канала Telegram, или она оборвана.")
-    reading = Reading(context=context)
     for message in messages:
         reading.read(message, reading.post)
     return reading.parsed(next=_older(root))
 
+
+def ids(html: bytes) -> list[str]:
+    """Ids of the posts of a channel's page, as far as they can be told at a glance."""
+    return [_id_of(found) for found in _DATA_POST.finditer(html)]
+
+
+def _id_of(found: re.Match[bytes]) -> str:
+    return f"telegram:{found[1].decode().lower()}/{int(found[2])}"
+
+
+_DATA_POST = re.compile(rb'data-post="([A-Za-z][A-Za-z0-9_]{0,63})/([0-9]{1,12})"')
+_WRAP = re.compile(rb'<div class="tgme_widget_message_wrap\b')
+_DATE = re.compile(rb'tgme_widget_message_date"[^>]*>\s*<time datetime="([^"]{10,40})"')
+_COUNTERS = re.compile(
+    rb'<span class="tgme_widget_message_views">[^<]*|<div class="tgme_widget_message_reactions.*?</div>',
+    re.DOTALL,
+)
+_PASSING = re.compile(  # tokens, addresses of pictures, votes: another at every visit, and never kept
+    rb'data-view="[^"]*"|url\([^)]*\)|\bsrc="[^"]*"|(?:_option_percent|_message_voters)">[^<]*|width:[0-9.]+%'
+)
 
 _MESSAGE = "tgme_widget_message"
 _POSTS = etree.XPath("descendant-or-self::*[@data-post]")
@@ -173,16 +198,51 @@ class Reading:
     posts: list[Post] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
     mentions: list[Mention] = field(default_factory=list)
+    same: list[Sight] = field(default_factory=list)
+    prints: dict[str, Print] = field(default_factory=dict)  # of the messages that are read
     left_out: int = 0
 
     def parsed(self, **facts: Any) -> Parsed:
         return Parsed(
             posts=tuple(self.posts),
             broken=tuple(self.broken),
+            same=tuple(self.same),
             mentions=tuple(self.mentions),
             left_out=self.left_out,
             **facts,
         )
+
+    def without_kept(self, html: bytes) -> bytes:
+        """The page without the messages that the index holds as they are: no tree is made of those."""
+        starts = [found.start() for found in _WRAP.finditer(html)]
+        if not starts:
+            return html
+        stop = html.find(b"</section>", starts[-1])
+        left, at = [], 0
+        for start, end in zip(starts, [*starts[1:], stop], strict=True):
+            if end > start and self._is_kept(html[start:end]):
+                left.append(html[at:start])
+                at = end
+        return b"".join([*left, html[at:]])
+
+    def _is_kept(self, block: bytes) -> bool:
+        named_as, dated = _DATA_POST.search(block), _DATE.search(block)
+        if named_as is None or dated is None:
+            return False
+        post_id = _id_of(named_as)
+        record = _PASSING.sub(b"", _COUNTERS.sub(b"", block))
+        counters = _PASSING.sub(b"", b"".join(_COUNTERS.findall(block)))
+        self.prints[post_id] = print_ = print_of(record, counters, self.context)
+        if post_id not in (self.context.kept or ()):
+            return False
+        try:
+            published_at = _moment(dated[1].decode("ascii", "replace"))
+        except BadRecord:
+            return False
+        if not is_kept(post_id, print_, published_at, self.context):
+            return False
+        self.same.append(Sight(post_id, PostKind.POST, published_at))
+        return True
 
     def read(self, message: Element, read: Any) -> None:
         try:
@@ -224,7 +284,7 @@ class Reading:
                 id=post_id,
                 network=Network.TELEGRAM,
                 kind=PostKind.POST,
-                source=title_of(source, _line(_first(found, "tgme_widget_message_owner_name")) or name),
+                source=(source.title if source is not None else "") or _owner(found) or name,
                 source_id=source.id if source else None,
                 source_home=source.home if source else None,
                 author=self.context.author(Network.TELEGRAM, f"c{chat}" if chat else name),
@@ -238,6 +298,7 @@ class Reading:
                 attachments=attachments,
                 counters=Counters(views=_views(found), likes=_reactions(found)),
                 is_edited=_is_edited(found),
+                print=self.prints.get(post_id),
             )
         )
 
@@ -314,7 +375,10 @@ _MESSAGE_LINK = re.compile(
 
 
 def _first(found: Found, *names: str) -> Element | None:
-    return next((found[name][0] for name in names if found.get(name)), None)
+    for name in names:
+        if elements := found.get(name):
+            return elements[0]
+    return None
 
 
 def _address(data_post: str) -> tuple[str, int]:
@@ -338,9 +402,10 @@ def _chat_number(message: Element) -> str | None:
 def _message_text(found: Found, message: Element) -> tuple[str, str]:
     """Text of a message, and the same with its links written out. Albums nest two texts: the innermost
     is the text; a quoted reply and the «open Telegram» stub are none."""
+    marked = (*found.get("tgme_widget_message_text", ()), *found.get("js-message_text", ()))
     blocks = [
         block
-        for block in (*found.get("tgme_widget_message_text", ()), *found.get("js-message_text", ()))
+        for block in dict.fromkeys(marked)  # most have both names
         if "js-message_reply_text" not in classes(block)
         and not is_inside(block, "media_not_supported_cont", "tgme_widget_message_reply", stop=message)
     ]
@@ -355,12 +420,16 @@ def _message_text(found: Found, message: Element) -> tuple[str, str]:
 
 def _time(found: Found, message: Element) -> datetime:
     """A time without datetime is the length of a video."""
-    dated = [time for time in message.iter("time") if time.get("datetime")]
-    own = [time for time in dated if is_inside(time, "tgme_widget_message_date", stop=message)]
+    own = [time for date in found.get("tgme_widget_message_date", ()) for time in date.iter("time")]
+    dated = [at for time in own or message.iter("time") if (at := time.get("datetime"))]
     if not dated:
         raise BadRecord("нет даты")
+    return _moment(dated[-1])
+
+
+def _moment(written: str) -> datetime:
     try:
-        moment = datetime.fromisoformat((own or dated)[-1].get("datetime"))
+        moment = datetime.fromisoformat(written)
     except ValueError:
         raise BadRecord("дата не читается") from None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -370,10 +439,12 @@ def _time(found: Found, message: Element) -> datetime:
 
 
 def _views(found: Found) -> int | None:
-    return _number(_line(_first(found, "tgme_widget_message_views")))
+    views = _first(found, "tgme_widget_message_views")
+    return _number((views.text or "").strip() if views is not None and len(views) == 0 else _line(views))
 
 
 _SHORT_NUMBER = re.compile(r"([0-9][0-9\s,]*(?:\.[0-9]+)?)\s*([KMBТ]?)", re.IGNORECASE)
+_SPACES = re.compile(r"\s")
 _SCALE = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
 
 
@@ -384,7 +455,9 @@ def _number(text: str) -> int | None:
     match = _SHORT_NUMBER.match(text)
     if match is None:
         return None
-    digits = re.sub(r"[\s,]", "", match[1])[:15]
+    digits = match[1].replace(",", "")
+    if len(digits) > 15 or not digits.replace(".", "", 1).isdecimal():
+        digits = _SPACES.sub("", digits)[:15]
     return round(float(digits) * _SCALE.get(match[2].upper(), 1))
 
 
@@ -400,13 +473,25 @@ def _reactions(found: Found) -> int | None:
 
 
 def _own_text(element: Element) -> str:
+    if len(element) == 1 and not element.text:  # nearly every reaction: a picture, then its number
+        return (element[0].tail or "").strip()
     return " ".join([element.text or "", *(child.tail or "" for child in element)]).strip()
 
 
 def _is_edited(found: Found) -> bool:
-    meta = _line(_first(found, "tgme_widget_message_meta")).lower()
+    mark = _first(found, "tgme_widget_message_meta")
+    if mark is None or not any(word in text_of(mark).lower() for word in _EDITED):
+        return False
+    meta = _line(mark).lower()
     author = _line(_first(found, "tgme_widget_message_from_author")).lower()
-    return any(word in meta.replace(author, "", 1) for word in ("edited", "изменено"))
+    return any(word in meta.replace(author, "", 1) for word in _EDITED)
+
+
+_EDITED = ("edited", "изменено")
+
+
+def _owner(found: Found) -> str:
+    return _line(_first(found, "tgme_widget_message_owner_name"))
 
 
 def _replied(found: Found, name: str) -> str | None:

@@ -19,6 +19,7 @@ from crawlers.pages.base import (
     Parsed,
     Reaction,
     Rule,
+    Sight,
     Thread,
     Unreadable,
     from_unix,
@@ -31,6 +32,7 @@ from crawlers.pages.base import (
     whole,
 )
 from crawlers.pages.mentions import named
+from crawlers.pages.prints import is_same, printed
 from crawlers.pages.text import MAX_CHARACTERS, from_markup, presentable
 from index.domain.post import Attachment, AuthorKind, Counters, Network, Post, PostKind
 
@@ -193,6 +195,22 @@ def comments(answer: Answer, context: Context, *, post_id: str) -> Parsed:
     return reading.parsed(
         total=whole(about.get("count")), level_count=whole(about.get("current_level_count"))
     )
+
+
+def ids(answer: Answer, *, post_id: str | None = None) -> list[str]:
+    """Ids of the posts of a wall, or of the comments under `post_id` and their replies, as far as they can
+    be told at a glance."""
+    response = answer.get("response") if isinstance(answer, Mapping) else None
+    items = response.get("items") if isinstance(response, Mapping) else response
+    if post_id is None:
+        return [f"vk:{item.get('owner_id')}_{item.get('id')}" for item in _listed(items)]
+    found = []
+    for item in _listed(items):
+        above = (_WALL_POST.match(post_id) and _own_parent(item)) or post_id
+        thread = item.get("thread")
+        replies = _listed(thread.get("items")) if isinstance(thread, Mapping) else ()
+        found += [f"{above}_r{each.get('id')}" for each in (item, *replies)]
+    return found
 
 
 def videos(answer: Answer, context: Context) -> Parsed:
@@ -373,6 +391,7 @@ class Reading:
     pinned: set[str] = field(default_factory=set)
     threads: list[Thread] = field(default_factory=list)
     mentions: list[Mention] = field(default_factory=list)
+    same: list[Sight] = field(default_factory=list)
     left_out: int = 0
 
     def read_all(
@@ -396,6 +415,7 @@ class Reading:
         return Parsed(
             posts=latest(self.posts),
             broken=tuple(self.broken),
+            same=tuple(self.same),
             gone=tuple(self.gone),
             pinned=frozenset(self.pinned),
             threads=tuple(self.threads),
@@ -407,6 +427,10 @@ class Reading:
     def post(self, item: Any) -> None:
         """One post of a wall or a feed."""
         item = _record(item)
+        if self._is_same(name := f"vk:{item.get('owner_id')}_{item.get('id')}", item, PostKind.POST):
+            if item.get("is_pinned"):
+                self.pinned.add(name)
+            return
         kind = item.get("type")
         if (isinstance(kind, str) and kind in NOT_POSTS) or item.get("post_type") == "postpone":
             self.left_out += 1
@@ -435,8 +459,20 @@ class Reading:
                 attachments=attachments,
                 counters=_counters(item),
                 is_edited=bool(item.get("edited")),
+                print=printed(item, _moving(item, PostKind.POST), self.context, without="thread"),
             )
         )
+
+    def _is_same(self, post_id: str, item: Any, kind: PostKind) -> bool:
+        """Whether the record is passed over: the index holds it as it is."""
+        if not self.context.kept or post_id not in self.context.kept or type(item) is not dict:
+            return False
+        published_at = from_unix(item.get("date"))
+        moving = _moving(item, kind)
+        if not is_same(post_id, item, moving, published_at, self.context, without="thread"):
+            return False
+        self.same.append(Sight(post_id, kind, published_at, _count(item.get("comments"))))
+        return True
 
     def comment(self, item: Any, parent_id: str, above: str | None = None) -> None:
         """One comment and the replies its thread holds."""
@@ -445,7 +481,7 @@ class Reading:
         comment_id = f"{parent_id}_r{number}"
         if item.get("deleted"):
             self.gone.append(comment_id)
-        else:
+        elif not self._is_same(comment_id, item, PostKind.COMMENT):
             reply_to = whole(item.get("reply_to_comment"))
             over = f"{parent_id}_r{reply_to}" if reply_to else _over(item, parent_id) or above
             text, attachments = self._contents(item, (), post_id=comment_id, own=_owner_of(parent_id))
@@ -461,6 +497,7 @@ class Reading:
                     attachments=attachments,
                     counters=_counters(item),
                     is_edited=bool(item.get("edited")),
+                    print=printed(item, _moving(item, PostKind.COMMENT), self.context, without="thread"),
                 )
             )
         self._thread(item, parent_id, number)
@@ -630,7 +667,7 @@ def _one_update(update: Any) -> dict[str, Any]:
 
 
 def _record(value: Any, what: str = "записи") -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):  # the first is far quicker
         raise BadRecord(f"вместо {what} пришло {type(value).__name__}")
     return value
 
@@ -694,8 +731,14 @@ def _counters(item: Mapping[str, Any]) -> Counters:
     )
 
 
+def _moving(item: Mapping[str, Any], kind: PostKind) -> tuple[Any, ...]:
+    """Counters as they came. That of a post's comments is none of them: other comments have to be read."""
+    thread = _count(item.get("thread")) if kind is PostKind.COMMENT else None
+    return item.get("views"), item.get("likes"), item.get("reposts"), thread
+
+
 def _count(value: Any) -> int | None:
-    number = whole(value.get("count")) if isinstance(value, Mapping) else whole(value)
+    number = whole(value.get("count") if type(value) is dict else value)
     return number if number is not None and number >= 0 else None
 
 

@@ -45,7 +45,7 @@ class MaxSpider(NetworkSpider):
             parsed = await self._messages(
                 visit, {"chat_id": chat, "count": PAGE} | ({"to": to} if to else {})
             )
-            keys = [(milliseconds(post.published_at), post.published_at) for post in parsed.posts]
+            keys = [(milliseconds(sight.published_at), sight.published_at) for sight in parsed.sights]
             to = walk.page(keys, next_page=_older(parsed, to))
             if to is None or visit.is_probe:
                 break
@@ -57,11 +57,10 @@ class MaxSpider(NetworkSpider):
         await visit.keep_young()
 
     async def _messages(self, visit: Visit, parameters: Mapping[str, Any]) -> Parsed:
-        parsed = await self.api(
-            "messages", parameters, lambda answer: pages.messages(answer, visit.context())
-        )
+        answer = await self.api("messages", parameters, lambda answer: answer)
+        parsed = pages.messages(answer, await visit.knowing(pages.ids(answer)))
         await visit.store(parsed, page="max.messages")
-        visit.young.seen(parsed.posts, visit.now)
+        visit.young.seen(parsed.sights, visit.now)
         return parsed
 
     async def _rereads(self, visit: Visit) -> None:
@@ -69,7 +68,7 @@ class MaxSpider(NetworkSpider):
         if not due:
             return
         parsed = await self._messages(visit, {"message_ids": ",".join(mid(post_id) for post_id in due)})
-        present = {post.id for post in parsed.posts} | set(parsed.gone)
+        present = {sight.id for sight in parsed.sights} | set(parsed.gone)
         await visit.lost(
             visit.young.missed([post_id for post_id in due if post_id not in present], visit.now)
         )
@@ -92,14 +91,16 @@ class MaxSpider(NetworkSpider):
         present: set[str] = set()
         before: str | None = None
         for _ in range(COMMENT_PAGES_AT_MOST):
-            parsed = await self.api(
+            answer = await self.api(
                 f"messages/{quote(mid(post_id), safe='')}/comments",
                 {"count": PAGE} | ({"before": before} if before else {}),
-                lambda answer: pages.comments(answer, visit.context(), post_id=post_id),
+                lambda answer: answer,
                 method="comments",
             )
+            known = await visit.knowing(pages.ids(answer, post_id=post_id))
+            parsed = pages.comments(answer, known, post_id=post_id)
             await visit.store(parsed, page="max.comments")
-            present |= {comment.id for comment in parsed.posts}
+            present |= {sight.id for sight in parsed.sights}
             if (before := _older(parsed, before)) is None:
                 await visit.missing_comments(post_id, present)
                 return
@@ -184,7 +185,7 @@ class MaxSpider(NetworkSpider):
 def _older(parsed: Parsed, asked: str | None) -> str | None:
     """Where older messages begin; None after a page that is not full. The network counts the moment in, so
     the oldest message comes again on the next page."""
-    records = len(parsed.posts) + len(parsed.broken) + len(parsed.gone) + parsed.left_out
+    records = len(parsed.posts) + len(parsed.same) + len(parsed.broken) + len(parsed.gone) + parsed.left_out
     return parsed.next if records >= PAGE and parsed.next != asked else None
 
 

@@ -126,7 +126,7 @@ class NewsSpider(NetworkSpider):
             assert page.body is not None  # noqa: S101 - asked without an ETag
             parsed = news.videos(read_json(page.body), visit.context())
             await visit.store(parsed, page="news.videos")
-            visit.young.seen(parsed.posts, visit.now)
+            visit.young.seen(parsed.sights, visit.now)
             for post in parsed.posts:
                 address = news.comments_address(post.url or "", listed_at=page.url)
                 if address is not None and visit.now - post.published_at <= YOUNG:
@@ -288,7 +288,7 @@ class NewsSpider(NetworkSpider):
             page.body, visit.context(), url=page.url, content_type=page.content_type, known_date=date
         )
         await visit.store(parsed, page="news.article")
-        visit.young.seen(parsed.posts, visit.now)
+        visit.young.seen(parsed.sights, visit.now)
         if talks is not None and (address := news.dzen_comments_address(page.body, url=page.url)) is not None:
             talks |= {post.id: [address, post.url] for post in parsed.posts if post.id in visit.young.posts}
         return bool(parsed.posts)

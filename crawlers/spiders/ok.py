@@ -38,12 +38,13 @@ class OkSpider(NetworkSpider):
         anchor: str | None = None
         while True:
             parsed = await self._feed(visit, gid, anchor)
-            visit.young.seen(parsed.posts, visit.now)
-            keys = [(milliseconds(post.published_at), post.published_at) for post in parsed.posts]
+            visit.young.seen(parsed.sights, visit.now)
+            sights = parsed.sights
+            keys = [(milliseconds(sight.published_at), sight.published_at) for sight in sights]
             anchor = walk.page(
                 keys,
                 next_page=parsed.next,
-                pinned={milliseconds(p.published_at) for p in parsed.posts if p.id in parsed.pinned},
+                pinned={milliseconds(s.published_at) for s in sights if s.id in parsed.pinned},
             )
             if anchor is None or visit.is_probe:
                 break
@@ -57,24 +58,24 @@ class OkSpider(NetworkSpider):
         await visit.keep_young()
 
     async def _feed(self, visit: Visit, gid: str, anchor: str | None) -> Parsed:
-        """One page of the feed with the topics it only names."""
+        """One page of the feed with the topics it only names, stored: what stands in it."""
         parameters = {"gid": gid, "count": PAGE, "patterns": "POST", "fields": "feed.*,media_topic.*,group.*"}
         if anchor is not None:
             parameters["anchor"] = anchor
-        parsed = await self.api("stream.get", parameters, lambda answer: ok.stream(answer, visit.context()))
+        answer = await self.api("stream.get", parameters, lambda answer: answer)
+        parsed = ok.stream(answer, await visit.knowing(ok.ids(answer)))
         await visit.store(parsed, page="ok.stream")
         named = list(parsed.links)
-        posts = list(parsed.posts)
+        sights = parsed.sights
         for start in range(0, len(named), REREADS):
             part = await self._topics(visit, named[start : start + REREADS])
-            posts += part.posts
-        return Parsed(posts=tuple(posts), next=parsed.next, pinned=parsed.pinned)
+            sights += part.sights
+        return Parsed(same=tuple(sights), next=parsed.next, pinned=parsed.pinned)
 
     async def _topics(self, visit: Visit, numbers: list[str]) -> Parsed:
         parameters = {"topic_ids": ",".join(numbers), "media_limit": 3, "fields": "media_topic.*"}
-        parsed = await self.api(
-            "mediatopic.getByIds", parameters, lambda answer: ok.topics(answer, visit.context())
-        )
+        answer = await self.api("mediatopic.getByIds", parameters, lambda answer: answer)
+        parsed = ok.topics(answer, await visit.knowing(ok.ids(answer)))
         await visit.store(parsed, page="ok.topics")
         return parsed
 
@@ -83,8 +84,8 @@ class OkSpider(NetworkSpider):
         if not due:
             return
         parsed = await self._topics(visit, [ok.discussion_of(post_id)[0] for post_id in due])
-        visit.young.seen(parsed.posts, visit.now)
-        present = {post.id for post in parsed.posts} | set(parsed.gone)
+        visit.young.seen(parsed.sights, visit.now)
+        present = {sight.id for sight in parsed.sights} | set(parsed.gone)
         await visit.lost(
             visit.young.missed([post_id for post_id in due if post_id not in present], visit.now)
         )
@@ -100,13 +101,11 @@ class OkSpider(NetworkSpider):
                 parameters = {"discussionId": number, "discussionType": kind, "count": PAGE}
                 if anchor is not None:
                     parameters["anchor"] = anchor
-                parsed = await self.api(
-                    "discussions.getComments",
-                    parameters,
-                    lambda answer: ok.comments(answer, visit.context(), post_id=post_id),
-                )
+                answer = await self.api("discussions.getComments", parameters, lambda answer: answer)
+                known = await visit.knowing(ok.ids(answer, post_id=post_id))
+                parsed = ok.comments(answer, known, post_id=post_id)
                 await visit.store(parsed, page="ok.comments")
-                present |= {comment.id for comment in parsed.posts}
+                present |= {sight.id for sight in parsed.sights}
                 if (anchor := parsed.next) is None:
                     again = await visit.missing_comments(post_id, present)
                     break

@@ -30,6 +30,7 @@ COMMENTS = 50  # of one page of a discussion
 NO_DISCUSSION = timedelta(days=1)  # a channel without discussions is not asked for them again for a day
 UPDATES = 100
 UPDATE_SECONDS = 1  # a visit waits this long for an update
+HISTORY = b"tgme_channel_history"  # stands in every page that shows posts
 ROOTS_AT_MOST = 2_000  # threads of discussion groups whose post we remember
 KINDS_OF_UPDATES = '["message","edited_message","channel_post","edited_channel_post"]'
 
@@ -71,16 +72,15 @@ class TelegramSpider(NetworkSpider):
                 self._expect_posts(visit, parsed)
                 await self._gaps(visit, parsed)
             await visit.store(parsed, page="telegram.page")
-            visit.young.seen(parsed.posts, visit.now)
-            before = walk.page(
-                [(number(post.id), post.published_at) for post in parsed.posts], next_page=parsed.next
-            )
+            visit.young.seen(parsed.sights, visit.now)
+            keys = [(number(sight.id), sight.published_at) for sight in parsed.sights]
+            before = walk.page(keys, next_page=parsed.next)
             if before is None or visit.is_probe:
                 break
         await visit.move_position(walk)
 
     def _expect_posts(self, visit: Visit, parsed: Parsed) -> None:
-        if not parsed.posts and not parsed.left_out and visit.health.posts_seen:
+        if not parsed.posts and not parsed.same and not parsed.left_out and visit.health.posts_seen:
             raise LayoutChanged("На странице канала не видно ни одного поста, а раньше они были.")
 
     async def _page(self, visit: Visit, before: str | None) -> Parsed:
@@ -89,22 +89,22 @@ class TelegramSpider(NetworkSpider):
         channel = visit.source.address
         url = f"{self.means.settings.telegram_web_url}/s/{channel}" + (f"?before={before}" if before else "")
 
-        def read(response: Response) -> Parsed:
+        def read(response: Response) -> bytes:
             if 300 <= response.status < 400:
                 raise _redirected(headers_of(response).get("Location", ""))
             self._check_status(response)
-            parsed = telegram.page(response.body, visit.context())
-            if parsed.preview_off:
+            if HISTORY not in response.body and telegram.page(response.body, visit.context()).preview_off:
                 raise Closed(PREVIEW_OFF)
-            return parsed
+            return response.body
 
-        return await self._web(url, read)
+        body = await self._web(url, read)
+        return telegram.page(body, await visit.knowing(telegram.ids(body)))
 
     async def _gaps(self, visit: Visit, parsed: Parsed) -> None:
         """Young posts whose number falls into the page and which do not stand there: missed."""
-        numbers = [number(post.id) for post in parsed.posts]
+        present = {sight.id for sight in parsed.sights}
+        numbers = [number(post_id) for post_id in present]
         if numbers:
-            present = {post.id for post in parsed.posts}
             absent = [
                 post_id
                 for post_id in visit.young.posts
@@ -119,9 +119,9 @@ class TelegramSpider(NetworkSpider):
             return
         parsed = await self._page(visit, str(number(due[0]) + 1))
         await visit.store(parsed, page="telegram.page")
-        visit.young.seen(parsed.posts, visit.now)
+        visit.young.seen(parsed.sights, visit.now)
         await self._gaps(visit, parsed)
-        if due[0] not in {post.id for post in parsed.posts}:
+        if due[0] not in {sight.id for sight in parsed.sights}:
             await visit.lost(visit.young.missed(due, visit.now))
 
     async def _discussions(self, visit: Visit) -> None:

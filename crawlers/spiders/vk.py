@@ -104,11 +104,12 @@ class VkSpider(NetworkSpider):
         offset, count = 0, FIRST_PAGE if walk.position.newest is not None else PAGE
         while True:
             answer = await self.calls("wall.get", owner_id=owner, count=count, offset=offset, extended=0)
-            parsed = vk.wall(answer, visit.context())
+            parsed = vk.wall(answer, await visit.knowing(vk.ids(answer)))
             await visit.store(parsed, page="vk.wall")
-            visit.young.seen(parsed.posts, visit.now)
+            sights = parsed.sights
+            visit.young.seen(sights, visit.now)
             follows = str(offset + count) if offset + count < (parsed.total or 0) else None
-            keys = [(number(post.id), post.published_at) for post in parsed.posts]
+            keys = [(number(sight.id), sight.published_at) for sight in sights]
             page = walk.page(keys, next_page=follows, pinned={number(post_id) for post_id in parsed.pinned})
             if page is None or visit.is_probe:
                 break
@@ -129,10 +130,12 @@ class VkSpider(NetworkSpider):
         if not due:
             return
         ids = ",".join(post_id.removeprefix("vk:") for post_id in due)
-        parsed = vk.wall(await self.calls("wall.getById", posts=ids, extended=0), visit.context())
+        answer = await self.calls("wall.getById", posts=ids, extended=0)
+        parsed = vk.wall(answer, await visit.knowing(vk.ids(answer)))
         await visit.store(parsed, page="vk.wall")
-        visit.young.seen(parsed.posts, visit.now)
-        present = {post.id for post in parsed.posts} | set(parsed.gone)
+        sights = parsed.sights
+        visit.young.seen(sights, visit.now)
+        present = {sight.id for sight in sights} | set(parsed.gone)
         await visit.lost(visit.young.missed([p for p in due if p not in present], visit.now))
 
     async def _boards(self, visit: Visit, owner: int) -> None:
@@ -149,7 +152,7 @@ class VkSpider(NetworkSpider):
             )
             parsed = vk.topics(answer, visit.context(), group=-owner)
             await visit.store(parsed, page="vk.topics")
-            visit.young.seen((replace(topic, published_at=visit.now) for topic in parsed.posts), visit.now)
+            visit.young.seen((topic._replace(published_at=visit.now) for topic in parsed.sights), visit.now)
             pause = BOARDS if parsed.posts else NO_BOARDS
         except NetworkRefusal as refusal:
             if refusal.reaction not in OF_ONE_POST:
@@ -167,7 +170,7 @@ class VkSpider(NetworkSpider):
             answer = await self.calls("video.get", owner_id=owner, count=VIDEOS, extended=0)
             parsed = vk.videos(answer, visit.context())
             await visit.store(parsed, page="vk.videos")
-            visit.young.seen((replace(video, published_at=visit.now) for video in parsed.posts), visit.now)
+            visit.young.seen((video._replace(published_at=visit.now) for video in parsed.sights), visit.now)
             pause = MEDIA if parsed.posts else NO_MEDIA
         except NotNow:  # no token of ours opens it: told on the page of sources, and the wall goes on
             pass
@@ -248,9 +251,10 @@ class VkSpider(NetworkSpider):
                 method, owner_id=owner, count=PAGE, offset=offset, sort="asc", need_likes=1, extended=0,
                 **over, **under,
             )  # fmt: skip
-            parsed = vk.comments(answer, visit.context(), post_id=post_id)
+            known = await visit.knowing(vk.ids(answer, post_id=post_id))
+            parsed = vk.comments(answer, known, post_id=post_id)
             await visit.store(parsed, page="vk.comments")
-            present |= {comment.id for comment in parsed.posts}
+            present |= {sight.id for sight in parsed.sights}
             for part in parsed.threads if comment_id is None else ():
                 present |= await self._level(visit, owner, post_id, comment_id=part.comment_id)
             offset += PAGE
@@ -265,9 +269,10 @@ class VkSpider(NetworkSpider):
                 "board.getComments", group_id=-owner, topic_id=number(topic_id), count=PAGE, offset=offset,
                 sort="desc", need_likes=1, extended=0,
             )  # fmt: skip
-            parsed = vk.topic_comments(answer, visit.context(), topic_id=topic_id)
+            known = await visit.knowing(vk.ids(answer, post_id=topic_id))
+            parsed = vk.topic_comments(answer, known, topic_id=topic_id)
             await visit.store(parsed, page="vk.topic_comments")
-            present |= {comment.id for comment in parsed.posts}
+            present |= {sight.id for sight in parsed.sights}
             if offset + PAGE >= (parsed.total or 0):
                 return present
         return present | await in_thread(visit.known_comments, topic_id)  # the older ones are not missed
@@ -329,7 +334,7 @@ class VkSpider(NetworkSpider):
 
         parsed = await self.ask(request, read, call=call)
         await visit.store(parsed, page="vk.events")
-        visit.young.seen(parsed.posts, visit.now)
+        visit.young.seen(parsed.sights, visit.now)
         await visit.keep_young()
         await visit.move_cursor({**state, "ts": parsed.next or state["ts"]}, "longpoll")
 

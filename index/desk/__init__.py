@@ -14,6 +14,7 @@ from index.desk.corrections import Corrections
 from index.desk.cursors import Cursors
 from index.desk.database import BUSY, Database
 from index.desk.deliveries import Deliveries
+from index.desk.events import Events
 from index.desk.figures import Figures
 from index.desk.flags import Flags
 from index.desk.incidents import Incidents
@@ -46,6 +47,7 @@ class Desk:
         self.sources = Sources(database)
         self.cursors = Cursors(database)
         self.jobs = Jobs(database)
+        self.events = Events(database)
         self.quotas = Quotas(database)
         self.quarantine = Quarantine(database)
         self.stories = Stories(database)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -50,6 +50,15 @@ class Counters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Print:
+    """Tells the raw record of a post that was read before, without reading it again."""
+
+    record: str  #: of all but the counters, and of the parser that read it (hex)
+    counters: str  #: of the counters alone (hex)
+    at: datetime = field(compare=False)  #: when the counters were read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
     """One text of one author. `id` is unique over all networks: `vk:-1_23`, `telegram:durov/142`."""
 
@@ -72,6 +81,7 @@ class Post:
     counters: Counters = Counters()
     is_edited: bool = False
     is_deleted: bool = False
+    print: Print | None = field(default=None, compare=False)  #: None: read it again whenever it comes
 
     @property
     def content_hash(self) -> str:

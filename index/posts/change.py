@@ -18,10 +18,11 @@ def seen_again(known: Post, seen: Post) -> Post:
     Identity, author and times of the first sight stay. A deletion mark alone changes the mark: a deleted
     comment comes without its text, and the text is evidence. A counter that the network does not tell now
     keeps its last value. Addresses of attachments expire at each visit, so they change with the text only.
+    The print belongs to the record that was seen last: what came without one leaves none behind it.
     """
     if seen.is_deleted:
-        return replace(known, is_deleted=True)
-    return replace(
+        return known if known.is_deleted else replace(known, is_deleted=True, print=None)
+    now = replace(
         known,
         text=seen.text,
         attachments=known.attachments if seen.content_hash == known.content_hash else seen.attachments,
@@ -35,6 +36,14 @@ def seen_again(known: Post, seen: Post) -> Post:
         origin_id=_known(known.origin_id, seen.origin_id),
         url=_known(known.url, seen.url),
     )
+    if seen.print is not None or now != known:
+        return replace(now, print=seen.print)
+    return now
+
+
+def is_same(known: Post, now: Post) -> bool:
+    """Whether there is nothing to write."""
+    return now == known and now.print == known.print
 
 
 def _newer(known: Counters, seen: Counters) -> Counters:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from index.domain.analysis import Analysis, Entity, Evidence, Intent, Risk, ScorePart, Sentiment, Severity
-from index.domain.post import Attachment, AuthorKind, Counters, Network, Post, PostKind
+from index.domain.post import Attachment, AuthorKind, Counters, Network, Post, PostKind, Print
 from index.errors import Refused
 
 ID_BYTES = 512  # Elasticsearch takes no longer `_id`
@@ -118,6 +118,7 @@ def post_to_json(post: Post) -> Json:
         },
         "is_edited": post.is_edited,
         "is_deleted": post.is_deleted,
+        "print": print_to_text(post.print),
     }
 
 
@@ -142,7 +143,21 @@ def post_from_json(value: Mapping[str, Any]) -> Post:
         counters=Counters(**value["counters"]),
         is_edited=value["is_edited"],
         is_deleted=value["is_deleted"],
+        print=print_from_text(value.get("print")),
     )
+
+
+def print_to_text(found: Print | None) -> str | None:
+    """`5f0c…:a1b2…:1795510800`"""
+    return None if found is None else f"{found.record}:{found.counters}:{int(found.at.timestamp())}"
+
+
+def print_from_text(text: str | None) -> Print | None:
+    """None: the post was kept without one, or by an earlier version of the service."""
+    if text is None:
+        return None
+    record, counters, seconds = text.split(":")
+    return Print(record=record, counters=counters, at=datetime.fromtimestamp(int(seconds), UTC))
 
 
 def analysis_to_json(analysis: Analysis) -> Json:

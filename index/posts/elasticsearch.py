@@ -23,10 +23,10 @@ import numpy as np
 from elasticsearch import ApiError, Elasticsearch, TransportError
 
 from index.domain.analysis import Analysis
-from index.domain.post import Post
+from index.domain.post import Post, Print
 from index.errors import Misconfigured, NotFound, Refused, ServiceError, Unavailable
 from index.posts import dsl, mapping
-from index.posts.change import VERSIONS_KEPT, seen_again
+from index.posts.change import VERSIONS_KEPT, is_same, seen_again
 from index.posts.cursor import read_cursor
 from index.posts.document import (
     Json,
@@ -39,6 +39,7 @@ from index.posts.document import (
     pack_vector,
     post_from_json,
     post_to_json,
+    print_from_text,
     unpack_vector,
 )
 from index.posts.query import Added, Count, Facet, Found, Kept, Order, PostState, Query, Record, Version
@@ -113,6 +114,15 @@ class ElasticsearchPosts:
                 for batch in _batches(post_ids, BATCH)
                 for post_id, stored in self._stored(batch).items()
             }
+
+    def prints(self, post_ids: Sequence[str]) -> dict[str, Print]:
+        with _translated():
+            texts = {
+                post_id: stored.source.get("print")
+                for batch in _batches(post_ids, BATCH)
+                for post_id, stored in self._stored(batch, only=["print"]).items()
+            }
+        return {post_id: found for post_id, text in texts.items() if (found := print_from_text(text))}
 
     def versions(self, post_id: str) -> list[Version]:
         with _translated():
@@ -400,19 +410,26 @@ class ElasticsearchPosts:
             self._remember(post_id, index)
         return list(places)
 
-    def _stored(self, post_ids: Sequence[str], months: Mapping[str, str] | None = None) -> dict[str, _Stored]:
-        """Present documents, not as of the last refresh. `months`: where to look first."""
+    def _stored(
+        self,
+        post_ids: Sequence[str],
+        months: Mapping[str, str] | None = None,
+        *,
+        only: list[str] | None = None,
+    ) -> dict[str, _Stored]:
+        """Present documents, not as of the last refresh. `months`: where to look first; `only`: the parts
+        of the documents that are needed."""
         places = {**(months or {}), **self._remembered(post_ids)}
-        found = self._read(places)
+        found = self._read(places, only)
         missed = [post_id for post_id in post_ids if post_id not in found]
-        found |= self._read(self._places(missed))
+        found |= self._read(self._places(missed), only)
         return found
 
-    def _read(self, places: Mapping[str, str]) -> dict[str, _Stored]:
+    def _read(self, places: Mapping[str, str], only: list[str] | None = None) -> dict[str, _Stored]:
         if not places:
             return {}
         docs = [{"_index": index, "_id": post_id} for post_id, index in places.items()]
-        answer = self._client.mget(docs=docs)
+        answer = self._client.mget(docs=docs, source_includes=only)
         for doc in answer["docs"]:
             kind = doc.get("error", {}).get("type", "index_not_found_exception")
             if kind != "index_not_found_exception":  # a month that does not exist yet
@@ -545,7 +562,7 @@ def _seen(source: Json, post: Post, clock: Callable[[], datetime]) -> Json | Non
     """The document after the post was seen again; None when nothing new was seen."""
     known = post_from_json(source)
     now = seen_again(known, post)
-    if now == known:
+    if is_same(known, now):
         return None
     if now.content_hash == known.content_hash:
         return source | post_to_json(now)

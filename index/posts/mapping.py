@@ -63,6 +63,7 @@ def properties(dims: Iterable[int]) -> dict[str, Any]:
         "counters": _KEPT,
         "is_edited": _FLAG,
         "is_deleted": _FLAG,
+        "print": _SHOWN,
         "content_hash": _EXACT,
         "shard_key": {"type": "short"},
         "state": _EXACT,

@@ -105,7 +105,7 @@ class Added:
     """What `add` did."""
 
     new: int = 0
-    changed: int = 0  #: other text, counters, or deletion mark
+    changed: int = 0  #: other text, counters, deletion mark, or print
     known: int = 0  #: nothing new
     new_ids: tuple[str, ...] = ()
 

@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from index.domain.analysis import Analysis
-from index.domain.post import Post
+from index.domain.post import Post, Print
 from index.errors import Misconfigured, NotFound, Refused, Unavailable
 from index.posts import sql
-from index.posts.change import VERSIONS_KEPT, seen_again
+from index.posts.change import VERSIONS_KEPT, is_same, seen_again
 from index.posts.cursor import Cursor, read_cursor
 from index.posts.document import (
     admit,
@@ -33,6 +33,7 @@ from index.posts.document import (
     pack_vector,
     post_from_json,
     post_to_json,
+    print_from_text,
     unpack_vector,
 )
 from index.posts.query import Added, Count, Facet, Found, Kept, Order, PostState, Query, Record, Version
@@ -102,6 +103,15 @@ class SqlitePosts:
                 record = _record(row)
                 found[record.post.id] = record
         return found
+
+    def prints(self, post_ids: Sequence[str]) -> dict[str, Print]:
+        with self._reading() as db:
+            rows = db.execute(
+                "SELECT p.id, json_extract(d.post, '$.print') FROM posts p JOIN documents d ON d.pk = p.pk"
+                " WHERE p.id IN (SELECT value FROM json_each(?))",
+                (_json(list(post_ids)),),
+            ).fetchall()
+        return {post_id: found for post_id, text in rows if (found := print_from_text(text)) is not None}
 
     def versions(self, post_id: str) -> list[Version]:
         with self._reading() as db:
@@ -355,7 +365,7 @@ def _without_known(db: sqlite3.Connection, batch: Sequence[Post]) -> list[Post]:
 
 def _differs(kept: str, post: Post) -> bool:
     known = post_from_json(json.loads(kept))
-    return seen_again(known, post) != known
+    return not is_same(known, seen_again(known, post))
 
 
 def _add(db: sqlite3.Connection, post: Post, clock: Callable[[], datetime], found: _Outcome) -> None:
@@ -370,7 +380,7 @@ def _add(db: sqlite3.Connection, post: Post, clock: Callable[[], datetime], foun
         return
     known = post_from_json(json.loads(row[1]))
     now = seen_again(known, post)
-    if now == known:
+    if is_same(known, now):
         found.known += 1
         return
     found.changed += 1

@@ -19,6 +19,7 @@ from publisher.channels.log import LogChannel
 from publisher.channels.max import MaxChannel
 from publisher.channels.ok import OkChannel
 from publisher.channels.telegram import TelegramChannel
+from publisher.channels.turns import KeyTurns
 from publisher.channels.vk import VkChannel
 from publisher.channels.wire import Wire
 
@@ -54,6 +55,11 @@ def channel_for(
         folder = settings.data / "rehearsal"
         return LogChannel(page.network, LIMITS[page.network], folder, photos=desk.media)
     keys = page_keys(page, settings)
+    turns = turns_of(settings, desk, clock)
+
+    def of_key(key: str, limit: str, title: str) -> KeyTurns:
+        return KeyTurns(turns=turns, network=page.network, key=key, limit=limit, title=title)
+
     match page.network:
         case Network.VK:
             return VkChannel(
@@ -62,7 +68,7 @@ def channel_for(
                 keys=keys or _open(*settings.vk_tokens),
                 reading_keys=_open(*settings.vk_tokens),
                 photos=desk.media,
-                turns=turns_of(settings, desk, clock),
+                turns=turns,
                 clock=clock,
             )
         case Network.OK:
@@ -74,21 +80,27 @@ def channel_for(
                 access_token=token,
                 session_secret=secret or _first(settings.ok_session_secret),
                 photos=desk.media,
+                turns=of_key(token, "ok", "Одноклассники"),
             )
         case Network.TELEGRAM:
+            bot = keys[0] if keys else _first(settings.telegram_bot_token)
             return TelegramChannel(
                 Wire(name="Telegram", proxy=settings.proxy),
                 settings.telegram_api_url,
                 settings.telegram_web_url,
-                bot_token=keys[0] if keys else _first(settings.telegram_bot_token),
+                bot_token=bot,
                 photos=desk.media,
+                turns=of_key(bot, "telegram:bot", "Telegram"),
+                pages=turns,
             )
         case _:
+            bot = keys[0] if keys else _first(settings.max_token)
             return MaxChannel(
                 Wire(name="MAX", ca_file=settings.max_ca_file),
                 settings.max_api_url,
-                token=keys[0] if keys else _first(settings.max_token),
+                token=bot,
                 photos=desk.media,
+                turns=of_key(bot, "max", "MAX"),
             )
 
 

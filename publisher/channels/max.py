@@ -24,6 +24,7 @@ from publisher.channels.base import (
     pick,
     post_path,
 )
+from publisher.channels.turns import KeyTurns
 from publisher.channels.wire import Answer, Wire
 
 PER_CALL = 100
@@ -65,7 +66,9 @@ class MaxChannel:
     proves_absence = True
     pace = timedelta(seconds=0.5)
 
-    def __init__(self, wire: Wire, base_url: str, *, token: str, photos: Photos) -> None:
+    def __init__(self, wire: Wire, base_url: str, *, token: str, photos: Photos, turns: KeyTurns) -> None:
+        """Every call waits in `turns` for its place among the calls of all processes."""
+        self._turns = turns
         self._wire, self._base_url, self._token, self._photos = wire, base_url, token, photos
 
     def check(self, page: Page) -> Capabilities:
@@ -161,8 +164,10 @@ class MaxChannel:
     # -- the calls -----------------------------------------------------------------------------------------
 
     def _write(self, path: str, body: Mapping[str, Any], **parameters: str) -> dict[str, Any]:
+        headers = self._key()
+        self._turns.to_write(_method(path))
         answer = self._wire.write(
-            "POST", self._base_url + path, params=parameters, json=body, headers=self._key()
+            "POST", self._base_url + path, params=parameters, json=body, headers=headers
         )
         said = answer.json
         if answer.status >= 400 and isinstance(said, dict) and "code" in said:
@@ -176,7 +181,9 @@ class MaxChannel:
 
     def _read(self, path: str, *, method: str = "GET", **parameters: str) -> dict[str, Any]:
         """A call that may be repeated. Raises Unavailable, NeedsOperator."""
-        answer = self._wire.call(method, self._base_url + path, params=parameters, headers=self._key())
+        headers = self._key()
+        self._turns.to_read(_method(path))
+        answer = self._wire.call(method, self._base_url + path, params=parameters, headers=headers)
         if not isinstance(answer.json, dict):
             raise Unavailable("MAX отвечает неразборчиво.")
         if answer.status != 200:
@@ -229,6 +236,12 @@ def _standing(message: Mapping[str, Any], prefix: str) -> Standing:
         photos=photos,
         url=message.get("url"),
     )
+
+
+def _method(path: str) -> str:
+    """`/messages/mid.1/comments` is counted as `comments`, as the crawlers count it."""
+    first, _, rest = path.removeprefix("/").partition("/")
+    return "comments" if rest.endswith("/comments") else first
 
 
 def _place(post_id: str) -> tuple[str, str]:

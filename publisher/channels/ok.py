@@ -28,6 +28,7 @@ from publisher.channels.base import (
     pick,
     post_path,
 )
+from publisher.channels.turns import KeyTurns
 from publisher.channels.wire import Answer, Wire
 
 MOSCOW = ZoneInfo("Europe/Moscow")  # dates of comments carry no zone and are Moscow's
@@ -98,7 +99,10 @@ class OkChannel:
         access_token: str,
         session_secret: str,
         photos: Photos,
+        turns: KeyTurns,
     ) -> None:
+        """Every call waits in `turns` for its place among the calls of all processes."""
+        self._turns = turns
         self._wire, self._base_url, self._photos = wire, base_url, photos
         self._application_key, self._access_token, self._session_secret = (
             application_key,
@@ -224,14 +228,18 @@ class OkChannel:
     # -- the calls -----------------------------------------------------------------------------------------
 
     def _write(self, method: str, **parameters: str) -> Answer:
-        answer = self._wire.write("POST", f"{self._base_url}/fb.do", data=self._signed(method, parameters))
+        form = self._signed(method, parameters)
+        self._turns.to_write(method)
+        answer = self._wire.write("POST", f"{self._base_url}/fb.do", data=form)
         if isinstance(answer.json, dict) and "error_code" in answer.json:
             raise fault(answer.json)
         return answer
 
     def _call(self, method: str, **parameters: str) -> Any:
         """The answer of a call that may be repeated. Raises Unavailable or the SendError of the table."""
-        answer = self._wire.call("POST", f"{self._base_url}/fb.do", data=self._signed(method, parameters))
+        form = self._signed(method, parameters)
+        self._turns.to_read(method)
+        answer = self._wire.call("POST", f"{self._base_url}/fb.do", data=form)
         if isinstance(answer.json, dict) and "error_code" in answer.json:
             raise fault(answer.json)
         return answer.json

@@ -13,6 +13,7 @@ from index.domain.page import Page, page_address
 from index.domain.post import Counters, Network
 from index.domain.publication import Message
 from index.errors import NeedsOperator, Refused, Rejected, RetryLater, SendError, Unavailable
+from index.pace import Call, Turns
 from publisher.channels.base import (
     SAME_TEXT_AROUND,
     Ability,
@@ -27,8 +28,10 @@ from publisher.channels.base import (
     pick,
     post_path,
 )
+from publisher.channels.turns import KeyTurns
 from publisher.channels.wire import Answer, Wire
 
+OPEN_PAGES = Call(bucket="telegram:web", limit="telegram")  # t.me, as the crawlers ask it
 MAX_PAGES = 5  # of t.me/s in one `find`, about 20 messages each
 NO_RIGHTS = (  # descriptions of 400 that speak of rights or of the page, not of the message
     "chat not found",
@@ -74,7 +77,20 @@ class TelegramChannel:
     proves_absence = False
     pace = timedelta(seconds=3)
 
-    def __init__(self, wire: Wire, api_url: str, web_url: str, *, bot_token: str, photos: Photos) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        api_url: str,
+        web_url: str,
+        *,
+        bot_token: str,
+        photos: Photos,
+        turns: KeyTurns,
+        pages: Turns,
+    ) -> None:
+        """Every call of the bot waits in `turns`, every open page in `pages`, for its place among the calls
+        of all processes."""
+        self._turns, self._pages = turns, pages
         self._wire, self._api_url, self._web_url = wire, api_url, web_url
         self._bot_token, self._photos = bot_token, photos
 
@@ -176,7 +192,9 @@ class TelegramChannel:
     # -- the calls -----------------------------------------------------------------------------------------
 
     def _write(self, method: str, **request: Any) -> Answer:
-        answer = self._wire.write("POST", self._address(method), **request)
+        address = self._address(method)
+        self._turns.to_write(method)
+        answer = self._wire.write("POST", address, **request)
         if answer.status >= 400 or not isinstance(answer.json, dict) or answer.json.get("ok") is not True:
             if not isinstance(answer.json, dict) or "error_code" not in answer.json:
                 self._wire.unclear(answer)
@@ -192,7 +210,9 @@ class TelegramChannel:
 
     def _call(self, method: str, **parameters: Any) -> Any:
         """`result` of a call that changes nothing. Raises Unavailable, NeedsOperator."""
-        answer = self._wire.call("POST", self._address(method), json=parameters)
+        address = self._address(method)
+        self._turns.to_read(method)
+        answer = self._wire.call("POST", address, json=parameters)
         if not isinstance(answer.json, dict) or answer.json.get("ok") is not True:
             error = fault(answer.status, answer.json if isinstance(answer.json, dict) else {})
             if isinstance(error, RetryLater):
@@ -248,6 +268,7 @@ class TelegramChannel:
         raise NeedsOperator("В канале слишком много записей за сутки, сверить не удалось. Посмотрите сами.")
 
     def _page_html(self, url: str, **parameters: str) -> Selector:
+        self._pages.wait(OPEN_PAGES)
         answer = self._wire.call("GET", url, params=parameters, with_html=True)
         if answer.status == 429:
             raise Unavailable("Telegram просит паузу.")

@@ -20,7 +20,7 @@ from index.errors import (
     SendError,
     Unavailable,
 )
-from index.pace import Call, NotNow, Turns, next_midnight, token_bucket
+from index.pace import Call, Turns, next_midnight, token_bucket
 from publisher.channels.base import (
     SAME_TEXT_AROUND,
     Ability,
@@ -35,6 +35,7 @@ from publisher.channels.base import (
     pick,
     post_path,
 )
+from publisher.channels.turns import KeyTurns
 from publisher.channels.wire import Answer, Wire
 
 logger = logging.getLogger(__name__)
@@ -204,21 +205,13 @@ class VkChannel:
     def _write(self, method: str, parameters: Mapping[str, str]) -> Answer:
         if not self._keys:
             raise NeedsOperator("ВКонтакте: для страницы нет ключа. Добавьте его в PAGE_TOKENS.")
-        self._turn_to_write(call := _call(self._keys[0], method))
+        call = KeyTurns(
+            turns=self._turns, network=self.network, key=self._keys[0], limit="vk", title="ВКонтакте"
+        ).to_write(method)
         answer = self._wire.write("POST", self._address(method), **_form(self._keys[0], parameters))
         if isinstance(answer.json, dict) and isinstance(answer.json.get("error"), dict):
             raise self._fault(answer.json["error"], call)
         return answer
-
-    def _turn_to_write(self, call: Call) -> None:
-        """Nothing has left yet: whatever holds the call back, it may go later."""
-        try:
-            self._turns.wait(call)
-        except NotNow as held:
-            after = max(held.until - self._clock(), timedelta(seconds=1))
-            raise RetryLater(f"ВКонтакте: {held}", after=after, code="not now") from held
-        except Unavailable as error:
-            raise RetryLater(str(error), after=timedelta(seconds=5), code="desk") from error
 
     def _fault(self, error: Mapping[str, Any], call: Call) -> SendError:
         """As `fault`; a method that the network wants left alone rests in every process."""

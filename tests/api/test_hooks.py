@@ -12,10 +12,11 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.service import Service
-from crawlers.webhooks import callback_groups
+from crawlers.webhooks import LEASE, callback_groups
+from index.desk import open_desk
 from index.domain.post import Network, Post, PostKind
 from index.domain.source import Source
-from index.errors import Misconfigured
+from index.errors import Misconfigured, Unavailable
 from index.posts.query import Query
 from index.settings import read_settings
 from tests.factories import NOON
@@ -101,6 +102,48 @@ def test_an_event_that_comes_again_after_the_deletion_brings_nothing_back(
     assert kept(service)["vk:-123_7_r8"].is_deleted
     assert vk(hooks, "wall_reply_new", REPLY).text == "ok"
     assert kept(service)["vk:-123_7_r8"].is_deleted
+
+
+def test_an_event_that_reaches_two_processes_is_taken_in_once(
+    hooks: TestClient, service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="crawlers.webhooks")
+    elsewhere = open_desk("sqlite", service.settings.data)
+    another = configured(replace(service, desk=elsewhere))
+    assert vk(hooks, "wall_post_new", WALL).text == "ok"
+    assert vk(another, "wall_post_new", WALL).text == "ok"
+    assert vk(another, "wall_reply_new", REPLY).text == "ok"
+    assert vk(hooks, "wall_reply_new", REPLY).text == "ok"
+    taken = [record for record in caplog.records if record.__dict__.get("action") == "event_taken"]
+    elsewhere.close()
+    assert len(taken) == 2
+
+
+def test_the_network_comes_again_with_an_event_that_another_process_is_storing(
+    hooks: TestClient, service: Service
+) -> None:
+    event = {"source_id": "vk:club123", "event_id": "wall_post_new-1"}
+    now = service.now()
+    service.desk.events.take(**event, now=now, lease=LEASE)
+    assert vk(hooks, "wall_post_new", WALL).status_code == 503
+    assert kept(service) == {}
+    service.desk.events.release(**event)  # what the other one does when it fails
+    service.desk.events.take(**event, now=now - 2 * LEASE, lease=LEASE)  # and a killed one does not
+    assert vk(hooks, "wall_post_new", WALL).text == "ok"
+    assert set(kept(service)) == {"vk:-123_7"}
+
+
+def test_an_event_whose_posts_could_not_be_stored_is_taken_in_when_it_comes_again(
+    hooks: TestClient, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(posts: object) -> None:
+        raise Unavailable("База постов занята.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(service.posts, "add", down)
+        assert vk(hooks, "wall_post_new", WALL).status_code == 503
+    assert vk(hooks, "wall_post_new", WALL).text == "ok"
+    assert set(kept(service)) == {"vk:-123_7"}
 
 
 @pytest.mark.parametrize("secret", ["", "tajn", "тайна", None, 7, ["tajna"]])

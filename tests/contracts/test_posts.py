@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from index.domain.analysis import Entity, Evidence, Intent, Risk, ScorePart, Sentiment, Severity
-from index.domain.post import Attachment, AuthorKind, Counters, Network, PostKind
+from index.domain.post import Attachment, AuthorKind, Counters, Network, PostKind, Print
 from index.errors import NotFound, Refused
 from index.posts import open_posts
 from index.posts.base import PostIndex
@@ -66,6 +66,7 @@ class TestAdd:
         record = index.get(one.id)
         assert (record.post.text, record.state, record.analysis) == ("Дали тепло", PostState.COLLECTED, None)
         assert [(v.text, v.seen_at) for v in index.versions(one.id)] == [("Нет тепла", NOON)]
+        index.refresh()
         assert index.count(Query(lemmas=("тепло",))) == 0
 
     def test_versions_stand_newest_first(self, index: PostIndex) -> None:
@@ -550,3 +551,35 @@ class TestForgetting:
         assert index.forget_before(NOON) == 0
         assert ids(index) == [kept.id]
         assert index.get_many([one.id for one in gone]) == {}
+
+
+PRINT = Print(record="5f0c" * 6, counters="a1b2c3d4", at=NOON)
+
+
+def test_a_print_stands_beside_its_post_until_the_post_comes_in_another_form_without_one(index: PostIndex):
+    printed, bare = post(print=PRINT), post()
+    index.add([printed, bare])
+    assert index.prints([printed.id, bare.id, "vk:-1_0"]) == {printed.id: PRINT}
+    assert index.prints([printed.id])[printed.id].at == NOON
+    assert index.add([replace(printed, print=None)]) == Added(known=1)  # the same form: it stays
+    assert index.prints([printed.id]) == {printed.id: PRINT}
+    index.add([replace(printed, text="Тепло дали", print=None)])
+    assert index.prints([printed.id]) == {}
+
+
+def test_another_print_of_the_same_post_is_written(index: PostIndex):
+    found = post(print=PRINT)
+    index.add([found])
+    later = replace(PRINT, counters="00000000", at=NOON + HOUR)
+    index.add([replace(found, print=later)])
+    assert index.prints([found.id]) == {found.id: later}
+    assert index.get(found.id).versions == 1
+
+
+def test_neither_a_deletion_nor_an_erasure_leaves_a_print(index: PostIndex):
+    deleted, erased = post(print=PRINT), post(print=PRINT)
+    index.add([deleted, erased])
+    index.add([replace(deleted, is_deleted=True)])
+    index.refresh()
+    index.erase(post_ids=[erased.id])
+    assert index.prints([deleted.id, erased.id]) == {}

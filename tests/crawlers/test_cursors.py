@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawlers.cursors import BACKFILL, MISSES_APART, WATCHED_AT_MOST, Position, Walk, Young
-from index.domain.post import Counters
+from crawlers.pages.base import Parsed, Sight
+from index.domain.post import Counters, Post
 from tests.factories import NOON, post
 
 OLD = timedelta(days=90)
@@ -119,31 +120,50 @@ def test_a_position_survives_the_desk() -> None:
     assert Position.from_json(None) == Position()
 
 
+def sights(posts: list[Post]) -> list[Sight]:
+    """As an answer shows them."""
+    return Parsed(posts=tuple(posts)).sights
+
+
 def test_comments_are_read_when_their_number_changes() -> None:
     young = Young()
-    young.seen([post(id="vk:-1_1", counters=Counters(comments=3))], NOON)
+    young.seen(sights([post(id="vk:-1_1", counters=Counters(comments=3))]), NOON)
     assert young.unread(NOON, limit=10) == ["vk:-1_1"]
     young.comments_read("vk:-1_1", NOON)
     assert young.unread(NOON, limit=10) == []
-    young.seen([post(id="vk:-1_1", counters=Counters(comments=2))], NOON)
+    young.seen(sights([post(id="vk:-1_1", counters=Counters(comments=2))]), NOON)
     assert young.unread(NOON, limit=10) == ["vk:-1_1"]
+
+
+def test_looking_for_edits_under_new_posts_never_holds_back_comments_nobody_has_read() -> None:
+    young, now, minute = Young(), NOON + timedelta(minutes=1), timedelta(minutes=1)
+    counted = Counters(comments=1)
+    posts = [post(counters=counted, published_at=NOON - n * minute / 60) for n in range(130)]
+    unread = {one.id for one in posts}
+    for _ in range(4):
+        young.seen(sights(posts), now)
+        for post_id in young.unread(now, limit=40):
+            unread.discard(post_id)
+            young.comments_read(post_id, now, recheck_at=now + 5 * minute)
+        now += 6 * minute
+    assert unread == set()
 
 
 def test_a_post_without_comments_asks_for_none() -> None:
     young = Young()
-    young.seen([post(counters=Counters(comments=0))], NOON)
+    young.seen(sights([post(counters=Counters(comments=0))]), NOON)
     assert young.unread(NOON, limit=10) == []
 
 
 def test_a_post_of_last_month_is_not_watched() -> None:
     young = Young()
-    young.seen([post(published_at=NOON - OLD)], NOON)
+    young.seen(sights([post(published_at=NOON - OLD)]), NOON)
     assert young.posts == {}
 
 
 def test_a_post_is_gone_after_two_misses_an_hour_apart() -> None:
     young = Young()
-    young.seen([post(id="vk:-1_1")], NOON)
+    young.seen(sights([post(id="vk:-1_1")]), NOON)
     assert young.missed(["vk:-1_1"], NOON) == []
     assert young.missed(["vk:-1_1"], NOON + MISSES_APART / 2) == []
     assert young.missed(["vk:-1_1"], NOON + MISSES_APART) == ["vk:-1_1"]
@@ -151,22 +171,22 @@ def test_a_post_is_gone_after_two_misses_an_hour_apart() -> None:
 
 def test_a_post_that_came_back_was_never_missed() -> None:
     young = Young()
-    young.seen([post(id="vk:-1_1")], NOON)
+    young.seen(sights([post(id="vk:-1_1")]), NOON)
     young.missed(["vk:-1_1"], NOON)
-    young.seen([post(id="vk:-1_1")], NOON + MISSES_APART / 2)
+    young.seen(sights([post(id="vk:-1_1")]), NOON + MISSES_APART / 2)
     assert young.missed(["vk:-1_1"], NOON + 2 * MISSES_APART) == []
 
 
 def test_a_missed_post_is_asked_for_again_after_an_hour() -> None:
     young = Young()
-    young.seen([post(id="vk:-1_1", published_at=NOON - timedelta(days=10))], NOON)
+    young.seen(sights([post(id="vk:-1_1", published_at=NOON - timedelta(days=10))]), NOON)
     young.missed(["vk:-1_1"], NOON)
     assert young.due(NOON + MISSES_APART, limit=5) == ["vk:-1_1"]
 
 
 def test_young_posts_survive_the_desk() -> None:
     young = Young()
-    young.seen([post(id="vk:-1_1", counters=Counters(comments=3))], NOON)
+    young.seen(sights([post(id="vk:-1_1", counters=Counters(comments=3))]), NOON)
     young.comments_read("vk:-1_1", NOON)
     young.missed(["vk:-1_1"], NOON)
     assert Young.from_json(young.to_json()) == young
@@ -175,7 +195,7 @@ def test_young_posts_survive_the_desk() -> None:
 def test_the_oldest_posts_are_let_go() -> None:
     young = Young()
     posts = [post(published_at=NOON - timedelta(minutes=n)) for n in range(WATCHED_AT_MOST + 50)]
-    young.seen(posts, NOON)
+    young.seen(sights(posts), NOON)
     young.trim(NOON)
     assert len(young.posts) == WATCHED_AT_MOST
     assert posts[0].id in young.posts
@@ -184,7 +204,7 @@ def test_the_oldest_posts_are_let_go() -> None:
 
 def test_comments_on_a_network_that_does_not_count_are_read_by_the_clock() -> None:
     young = Young()
-    young.seen([post(id="telegram:a/1")], NOON)
+    young.seen(sights([post(id="telegram:a/1")]), NOON)
     assert young.comments_due(NOON, limit=5) == ["telegram:a/1"]
     young.comments_read("telegram:a/1", NOON)
     assert young.comments_due(NOON + timedelta(minutes=1), limit=5) == []
@@ -194,13 +214,13 @@ def test_comments_on_a_network_that_does_not_count_are_read_by_the_clock() -> No
 def test_moments_are_kept_to_the_second() -> None:
     young = Young()
     at = datetime(2026, 11, 24, 9, 0, 7, tzinfo=UTC)
-    young.seen([post(id="vk:-1_1", published_at=at)], at)
+    young.seen(sights([post(id="vk:-1_1", published_at=at)]), at)
     assert Young.from_json(young.to_json()).posts["vk:-1_1"].read_at == at
 
 
 def test_comments_under_a_post_of_an_open_alert_are_read_every_minute() -> None:
     young, minute = Young(), timedelta(minutes=1)
-    young.seen([post(id="telegram:a/1"), post(id="telegram:a/2", published_at=NOON - minute)], NOON)
+    young.seen(sights([post(id="telegram:a/1"), post(id="telegram:a/2", published_at=NOON - minute)]), NOON)
     for post_id in list(young.posts):
         young.comments_read(post_id, NOON)
     assert young.comments_due(NOON + minute, limit=5, hot={"telegram:a/2", "telegram:b/9"}) == [

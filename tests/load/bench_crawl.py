@@ -172,6 +172,11 @@ def many_posts() -> Rows:
             f"{anew['processor']:.0f} с против {first['processor']:.0f} с",
             COMMAND,
         ),
+        (
+            "Чтение с начала: доля времени процессора",
+            f"{anew['processor'] / first['processor']:.2f}",
+            COMMAND,
+        ),
         ("Чтение с начала: память процесса, наибольшая", f"{max(anew['sizes']):.0f} МБ", COMMAND),
     ]
 

@@ -43,7 +43,7 @@ SECRET = "a secret of the kill run, long enough."
 FIRST_POSTS = 60  # on every page, before the first process starts
 LIVES = 0.2, 12.0  # seconds a process lives: from the midst of its start to several rounds
 PAUSE = 0.3  # seconds between two new posts
-ROUNDS = 12  # of reading to the end
+ROUNDS = 60  # of reading to the end, at most: a visit reads the comments of ten topics of OK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
