@@ -21,6 +21,7 @@ MIN_AUTHORS = 3  # distinct, from which a story is shown and may be raised
 
 _CANDIDATES = 16  # posts whose groups a new post is compared with: so many near by vector, so many by words
 _AT_PLACE = 8  # and the newest of one settlement and topic
+_HOPELESS = -4.0  # log odds of its nearest post below which a group is passed over
 _COMPARED = 12  # newest posts of a group that speak for it
 _NEARLY = 1.0  # log odds below `join` from which another group is looked at again
 _INFORMATIVE = 0.08  # weight of a lemma from which posts are found by it
@@ -214,8 +215,12 @@ class StoryBook:
         """Groups by the log odds that their closest posts tell of the same event."""
         if seen.id in self._pins or seen.is_comment or self._joins_nothing(seen):
             return {}
-        near = sorted({self._group_of[post_id] for post_id in self._candidates(seen)})
-        posts = {group_id: self._newest(self._groups[group_id]) for group_id in near}
+        found = sorted(self._candidates(seen))
+        first = self._linker.log_odds(seen, [self._seen[post_id] for post_id in found])
+        near = {
+            self._group_of[post_id] for post_id, each in zip(found, first, strict=True) if each > _HOPELESS
+        }
+        posts = {group_id: self._newest(self._groups[group_id]) for group_id in sorted(near)}
         odds = iter(self._linker.log_odds(seen, [other for each in posts.values() for other in each]))
         return {
             group_id: _linkage(list(islice(odds, len(each)))) - self._silence(seen, group_id)

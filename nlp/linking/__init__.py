@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import mul
 from pathlib import Path
 from typing import Any
 
@@ -181,13 +182,12 @@ class Linker:
 
     def features(self, one: Seen, other: Seen) -> list[float]:
         """In the order of FEATURES."""
-        shared = one.words.keys() & other.words.keys()
-        rare = math.log1p(sum(one.rare.get(lemma, 0.0) for lemma in shared))
+        rare = math.log1p(sum([one.rare[lemma] for lemma in one.rare.keys() & other.rare.keys()]))
         place, around = bool(one.places & other.places & one.around), bool(one.around & other.around)
         topic = one.topic_group is not None and one.topic_group == other.topic_group
         fine_topic = one.topic is not None and one.topic == other.topic
         hours = abs((one.at - other.at).total_seconds()) / 3600
-        both_risks = sum(a * b for a, b in zip(one.risk_scores, other.risk_scores, strict=True))
+        both_risks = sum(map(mul, one.risk_scores, other.risk_scores))
         least_relevance = min(one.relevance, other.relevance)
         vector = 0.0
         if one.vector is not None and other.vector is not None:
@@ -195,7 +195,7 @@ class Linker:
             vector = (near - self.weights.vector_mean) / self.weights.vector_spread
         return [
             rare,
-            math.log1p(len(shared)),
+            math.log1p(len(one.words.keys() & other.words.keys())),
             math.log1p(min(len(one.words), len(other.words))),
             bool(one.numbers & other.numbers),
             place,

@@ -258,10 +258,10 @@ def idf_of(paths: Iterable[Path]) -> dict[str, Any]:
 # --- judging ------------------------------------------------------------------------------------------
 
 
-def tune(taught: Mapping[str, Weights], lines: Sequence[Line]) -> tuple[dict[str, float], dict[str, Judged]]:
+def tune(taught: Mapping[str, Weights], lines: Sequence[Line]) -> tuple[dict[str, Any], dict[str, Judged]]:
     """Thresholds with the best mean F1 over the parts, each judged by its own weights; and the figures."""
     own = _by_part(lines)
-    best: tuple[float, dict[str, float], dict[str, Judged]] = (-1.0, {}, {})
+    best: tuple[float, dict[str, Any], dict[str, Judged]] = (-1.0, {}, {})
     for values in product(*TRIED.values()):
         tried: dict[str, Any] = dict(zip(TRIED, values, strict=True))
         judged = {part: judge(replace(weights, **tried), own[part]) for part, weights in taught.items()}
