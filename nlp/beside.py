@@ -24,10 +24,14 @@ REMEMBER = max(HISTORY, COPIES)  # how far back a restart has to read
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """A post among the others. `moved` are other posts whose story has changed with it, by id."""
+    """A post among the others. `moved` are other posts whose story has changed with it, by id.
+
+    `merged` are stories that went into another one with it.
+    """
 
     analysis: Analysis
     moved: Mapping[str, str | None]
+    merged: Mapping[str, str]
 
 
 class Beside:
@@ -64,7 +68,9 @@ class Beside:
         placing = self._stories.place(self._linker.see(post, analysis, self._home(post)))
         self._note(post, analysis)
         analysis = replace(analysis, story_id=placing.story_id)
-        return Placed(analysis=self.score(post, analysis, now=now), moved=placing.changed)
+        return Placed(
+            analysis=self.score(post, analysis, now=now), moved=placing.changed, merged=placing.merged
+        )
 
     def restore(self, post: Post, analysis: Analysis) -> None:
         """Take back a post that was placed before a restart. Oldest first."""
@@ -117,9 +123,11 @@ class Beside:
         """Topics that rise in a place, see nlp.bursts."""
         return self._pulse.rising(at)
 
-    def obey(self, pins: Mapping[str, str | None], merged: Mapping[str, str]) -> dict[str, str | None]:
+    def obey(
+        self, pins: Mapping[str, str | None], merged: Mapping[str, str], checked: Iterable[str] = ()
+    ) -> dict[str, str | None]:
         """Take officers' decisions about stories; what moved, post id → story now."""
-        return self._stories.obey(pins, merged)
+        return self._stories.obey(pins, merged, checked)
 
     def forget(self, now: datetime) -> None:
         """Drop what is older than the memory reaches."""

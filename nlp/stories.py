@@ -9,16 +9,22 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 
 import numpy as np
 
 from index.domain.analysis import Severity
 from index.domain.story import Story
-from nlp.linking import WINDOW, Linker, Seen
+from nlp.linking import MEMORY, WINDOW, Linker, Seen
 
 MIN_AUTHORS = 3  # distinct, from which a story is shown and may be raised
 
-_CANDIDATES = 24  # posts that a new post is compared with in full
+_CANDIDATES = 16  # posts whose groups a new post is compared with: so many near by vector, so many by words
+_AT_PLACE = 8  # and the newest of one settlement and topic
+_HOPELESS = -4.0  # log odds of its nearest post below which a group is passed over
+_COMPARED = 12  # newest posts of a group that speak for it
+_NEARLY = 1.0  # log odds below `join` from which another group is looked at again
+_INFORMATIVE = 0.08  # weight of a lemma from which posts are found by it
 _LOOK_EVERY = timedelta(hours=1)
 _TITLE = 90  # characters
 _SENTENCE = re.compile(r"(?<=[.!?…])\s+|\n+")
@@ -36,20 +42,39 @@ class _Group:
     def updated_at(self) -> datetime:
         return max(member.at for member in self.members.values())
 
+    @property
+    def is_lone(self) -> bool:
+        return self.id.startswith("1-")
+
+    @property
+    def remembered(self) -> timedelta:
+        """How long after its last post."""
+        return WINDOW if self.is_lone else MEMORY
+
+    @property
+    def started_at(self) -> datetime:
+        return min(member.at for member in self.members.values())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placing:
-    """Where a post went. `changed` are other posts whose story is another one now, by id."""
+    """Where a post went. `changed` are other posts whose story is another one now, by id.
+
+    `merged` are stories that turned out to be part of another one, with that one.
+    """
 
     story_id: str | None  #: None: stands alone
     changed: Mapping[str, str | None]
+    merged: Mapping[str, str] = field(default_factory=dict)
 
 
 class StoryBook:
-    """Stories of the last 72 hours. Posts come oldest first; a post placed twice stays where it is.
+    """Stories of the last days. Posts come oldest first; a post placed twice stays where it is.
 
-    Comments join the story of the post they stand under and never start one. Officers' pins and merges win
-    over everything and stay.
+    A lone post waits 72 hours for company; a story that has fallen silent is remembered for longer, and what
+    plainly goes on with it joins it. A later post may show that two groups are one: the younger goes into the
+    older, unless an officer had a hand in either. Comments join the story of the post they stand under and
+    never start one. Officers' pins and merges win over everything and stay.
     """
 
     def __init__(self, linker: Linker) -> None:
@@ -58,17 +83,23 @@ class StoryBook:
         self._group_of: dict[str, str] = {}
         self._pins: dict[str, str | None] = {}
         self._merged: dict[str, str] = {}
+        self._kept: set[str] = set()  # stories that an officer has had in hand
         self._by_word: dict[str, set[str]] = defaultdict(set)  # informative lemma → posts
+        self._at_place: dict[tuple[str, str | None], dict[str, None]] = defaultdict(dict)  #: oldest first
         self._seen: dict[str, Seen] = {}
         self._vectors = _Matrix()
         self._looked_at: datetime | None = None
 
-    def obey(self, pins: Mapping[str, str | None], merged: Mapping[str, str]) -> dict[str, str | None]:
+    def obey(
+        self, pins: Mapping[str, str | None], merged: Mapping[str, str], checked: Iterable[str] = ()
+    ) -> dict[str, str | None]:
         """Take officers' decisions: pins (post → story or None), merges (story → story it went into).
 
+        Those and the stories they have checked never go into another one by themselves.
         What moved: post id → story id now.
         """
         self._pins, self._merged = dict(pins), dict(merged)
+        self._kept = {story_id for story_id in (*checked, *pins.values(), *merged.values()) if story_id}
         moved: dict[str, str | None] = {}
         for group_id in [group for group in self._groups if group in self._merged]:
             group = self._groups.pop(group_id)
@@ -93,17 +124,23 @@ class StoryBook:
         if seen.id in self._group_of:
             return Placing(story_id=self.story_of(seen.id), changed={})
         self.forget(seen.at)
-        group_id = self._choose(seen)
+        fits = self._fits(seen)
+        group_id = self._choose(seen, fits)
         joined = self._groups.get(group_id)
-        was_alone = list(joined.members) if joined and joined.id.startswith("1-") else []
+        moving = list(joined.members) if joined and joined.is_lone else []
         self._put(seen, group_id)
-        changed = {post_id: self.story_of(post_id) for post_id in was_alone if self.story_of(post_id)}
-        return Placing(story_id=self.story_of(seen.id), changed=changed)
+        merged: dict[str, str] = {}
+        for other_id in sorted(fits, key=lambda each: (-fits[each], each)):
+            if fits[other_id] >= self._linker.weights.join - _NEARLY:
+                moving += self._look_again(seen, other_id, merged)
+        stories = {post_id: self.story_of(post_id) for post_id in moving if post_id != seen.id}
+        changed = {post_id: story_id for post_id, story_id in stories.items() if story_id}
+        return Placing(story_id=self.story_of(seen.id), changed=changed, merged=merged)
 
     def story_of(self, post_id: str) -> str | None:
         """The story a post is in; None: it stands alone, or is not known any more."""
         group = self._groups.get(self._group_of.get(post_id, ""))
-        return group.id if group and (len(group.members) > 1 or not group.id.startswith("1-")) else None
+        return group.id if group and not (group.is_lone and len(group.members) == 1) else None
 
     def ids(self) -> list[str]:
         """Stories that still take posts."""
@@ -129,27 +166,33 @@ class StoryBook:
         return _story(story_id, members) if members else None
 
     def forget(self, now: datetime) -> None:
-        """Close stories that had no post for 72 hours; looks once an hour."""
+        """Drop lone posts of more than 72 hours and stories silent for MEMORY; looks once an hour."""
         if self._looked_at is not None and now - self._looked_at < _LOOK_EVERY:
             return
         self._looked_at = now
-        for group in [each for each in self._groups.values() if now - each.updated_at > WINDOW]:
+        for group in [each for each in self._groups.values() if now - each.updated_at > each.remembered]:
             for post_id in list(group.members):
                 self._take_out(post_id)
 
     # --- choosing -------------------------------------------------------------------------------------
 
-    def _choose(self, seen: Seen) -> str:
+    def _choose(self, seen: Seen, fits: Mapping[str, float]) -> str:
+        """Where the post goes; `fits` are groups by how well it fits, of the log odds of WINDOW."""
         if seen.id in self._pins:
             story_id = self._pins[seen.id]
             return self._live(story_id) if story_id else _alone(seen.id)
         if seen.is_comment:
             return self._of_parent(seen)
-        if seen.is_ad or (seen.duplicate_of and not self._tells_of_event(seen)):
-            return _alone(seen.id)  # greetings and recipes go round too
+        if self._joins_nothing(seen):
+            return _alone(seen.id)
         if seen.duplicate_of in self._group_of:
             return self._group_of[seen.duplicate_of]
-        return self._nearest(seen) or _alone(seen.id)
+        best = max(fits, key=lambda each: (fits[each], each), default=None)
+        return best if best is not None and fits[best] >= self._linker.weights.join else _alone(seen.id)
+
+    def _joins_nothing(self, seen: Seen) -> bool:
+        """An advertisement, or a copy that goes round without telling of anything: a greeting, a recipe."""
+        return seen.is_ad or (seen.duplicate_of is not None and not self._tells_of_event(seen))
 
     def _of_parent(self, seen: Seen) -> str:
         """A comment goes with its post when that tells of an event; an advertisement under it does not."""
@@ -168,34 +211,86 @@ class StoryBook:
     def _tells_of_event(self, seen: Seen) -> bool:
         return self._linker.thread_log_odds(seen) >= self._linker.weights.thread_join
 
-    def _nearest(self, seen: Seen) -> str | None:
-        """The group whose closest posts are likeliest to tell of the same event."""
-        odds: dict[str, list[float]] = defaultdict(list)
-        for post_id in self._candidates(seen):
-            other = self._seen[post_id]
-            if abs(seen.at - other.at) <= WINDOW and not self._is_closed(other):
-                odds[self._group_of[post_id]].append(self._linker.log_odds(seen, other))
-        best_id, best = None, self._linker.weights.join
-        for group_id, each in sorted(odds.items()):
-            total = _linkage(each)
-            if total >= best:
-                best_id, best = group_id, total
-        return best_id
+    def _fits(self, seen: Seen) -> dict[str, float]:
+        """Groups by the log odds that their closest posts tell of the same event."""
+        if seen.id in self._pins or seen.is_comment or self._joins_nothing(seen):
+            return {}
+        found = sorted(self._candidates(seen))
+        first = self._linker.log_odds(seen, [self._seen[post_id] for post_id in found])
+        near = {
+            self._group_of[post_id] for post_id, each in zip(found, first, strict=True) if each > _HOPELESS
+        }
+        posts = {group_id: self._newest(self._groups[group_id]) for group_id in sorted(near)}
+        odds = iter(self._linker.log_odds(seen, [other for each in posts.values() for other in each]))
+        return {
+            group_id: _linkage(list(islice(odds, len(each)))) - self._silence(seen, group_id)
+            for group_id, each in posts.items()
+            if each
+        }
+
+    def _silence(self, seen: Seen, group_id: str) -> float:
+        """What a group that had no post for WINDOW asks for on top."""
+        silent = seen.at - self._groups[group_id].updated_at
+        return math.inf if silent > MEMORY else self._linker.weights.reopen if silent > WINDOW else 0.0
+
+    def _look_again(self, seen: Seen, other_id: str, merged: dict[str, str]) -> list[str]:
+        """Whether the post has shown that its group and another one are one. Ids of the posts that moved."""
+        group, other = self._groups[self._group_of[seen.id]], self._groups.get(other_id)
+        if other is None or other is group:
+            return []
+        stays, goes = sorted((group, other), key=self._standing)
+        if self._is_officers(goes) or (stays.is_lone and self._is_officers(stays)):
+            return []
+        if self._fit_of_groups(group, other) < self._linker.weights.merge:
+            return []
+        moving = [*goes.members, *(stays.members if stays.is_lone else ())]
+        into, was_lone = stays.id, goes.is_lone
+        for member in list(goes.members.values()):
+            self._take_out(member.id)
+            self._put(member, into)
+            into = self._group_of[member.id]  # a lone group has become a story
+        if not was_lone:
+            merged[goes.id] = into
+        return moving
+
+    def _standing(self, group: _Group) -> tuple[bool, bool, datetime, str]:
+        """Of two groups found to be one, the lesser keeps its id: an officer's, a story, the older."""
+        return not self._is_officers(group), group.is_lone, group.started_at, group.id
+
+    def _is_officers(self, group: _Group) -> bool:
+        """An officer has checked it, merged others into it, or pinned a post of it: it never goes away."""
+        return group.id in self._kept or any(post_id in self._pins for post_id in group.members)
+
+    def _fit_of_groups(self, one: _Group, other: _Group) -> float:
+        """Mean of how the posts of the smaller fit the larger."""
+        small, large = sorted((self._newest(one), self._newest(other)), key=len)
+        if not small:
+            return -math.inf
+        return sum(_linkage(self._linker.log_odds(each, large)) for each in small) / len(small)
+
+    def _newest(self, group: _Group) -> list[Seen]:
+        posts = [member for member in group.members.values() if not self._is_closed(member)]
+        return sorted(posts, key=lambda member: (member.at, member.id))[-_COMPARED:]
 
     def _is_closed(self, other: Seen) -> bool:
         return other.is_ad or other.is_comment or (other.id in self._pins and self._pins[other.id] is None)
 
     def _candidates(self, seen: Seen) -> set[str]:
-        """Posts worth a comparison: near by vector, or sharing informative words."""
+        """Posts near by vector, sharing informative words, or of one settlement and topic."""
         shared = Counter(
             post_id
             for lemma, weight in seen.words.items()
-            if weight > 0.08
+            if weight > _INFORMATIVE
             for post_id in self._by_word.get(lemma, ())
         )
         by_words = {post_id for post_id, _ in shared.most_common(_CANDIDATES)}
         by_vector = set(self._vectors.nearest(seen.vector, _CANDIDATES)) if seen.vector is not None else set()
-        return by_words | by_vector
+        by_place = {
+            post_id
+            for place in seen.around
+            for post_id in islice(reversed(self._at_place.get((place, seen.topic_group), {})), _AT_PLACE)
+        }
+        return by_words | by_vector | by_place
 
     # --- keeping --------------------------------------------------------------------------------------
 
@@ -209,7 +304,7 @@ class StoryBook:
 
     def _put(self, seen: Seen, group_id: str) -> None:
         group = self._groups.get(group_id)
-        if group is not None and group.id.startswith("1-") and seen.id not in group.members:
+        if group is not None and group.is_lone and seen.id not in group.members:
             group = self._become_story(group)
         if group is None:
             group = self._groups[group_id] = _Group(group_id)
@@ -220,8 +315,10 @@ class StoryBook:
         self._seen[seen.id] = seen
         if not seen.is_comment:
             for lemma, weight in seen.words.items():
-                if weight > 0.08:
+                if weight > _INFORMATIVE:
                     self._by_word[lemma].add(seen.id)
+            for place in seen.around:
+                self._at_place[place, seen.topic_group][seen.id] = None
             if seen.vector is not None:
                 self._vectors.add(seen.id, seen.vector)
 
@@ -246,6 +343,8 @@ class StoryBook:
         if seen is not None:
             for lemma in seen.words:
                 self._by_word.get(lemma, set()).discard(post_id)
+            for place in seen.around:
+                self._at_place.get((place, seen.topic_group), {}).pop(post_id, None)
             self._vectors.remove(post_id)
 
 

@@ -130,19 +130,23 @@ class Watcher:
     def _obey(self) -> dict[str, str | None]:
         known = self._desk.stories.get_many(self._beside.stories())
         merged = {story.id: story.merged_into for story in known.values() if story.merged_into}
-        return self._beside.obey(self._desk.stories.pinned(), merged)
+        checked = [story.id for story in known.values() if story.is_checked]
+        return self._beside.obey(self._desk.stories.pinned(), merged, checked)
 
     def _place(
         self, records: Iterable[Record], now: datetime
     ) -> tuple[dict[str, Record], dict[str, str | None]]:
         placed: dict[str, Record] = {}
         moved: dict[str, str | None] = {}
+        merged: dict[str, str] = {}
         for record in records:
             if record.analysis is None:
                 continue
             done = self._beside.place(record.post, record.analysis, now=now)
             placed[record.post.id] = replace(record, analysis=done.analysis)
             moved |= done.moved
+            merged |= done.merged
+        self._desk.stories.absorb(merged)
         for post_id in moved.keys() & placed.keys():
             placed[post_id] = _in_story(placed[post_id], moved.pop(post_id))
         return placed, moved

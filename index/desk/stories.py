@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from index.errors import Conflict, Refused
 
 STORIES = Rows(tables.stories, Story, missing="Такого сюжета нет.")
 PINS = tables.story_pins
-OFFICERS = ("merged_into", "is_checked")  # columns that only officers change
+OFFICERS = ("merged_into", "is_checked")  # columns that counting a story anew leaves alone
 
 
 class Stories:
@@ -92,6 +92,21 @@ class Stories:
                 STORIES.save(tx, replace(locked[key], merged_into=into))
                 tx.audit("story_merged", f"story:{key}", actor=actor, at=at, into=into)
             return STORIES.save(tx, replace(locked[into], is_checked=True))
+
+    def absorb(self, merged: Mapping[str, str]) -> None:
+        """Note that nlp found stories to be part of others; those that an officer has checked stay.
+
+        Repeating it changes nothing. What is not kept yet is passed over.
+        """
+        if not merged:
+            return
+        story = tables.stories.c
+        with self._database.write() as tx:
+            for story_id, into in merged.items():
+                is_free = (story.id == story_id) & story.is_checked.is_(False) & story.merged_into.is_(None)
+                if tx.execute(update(tables.stories).where(is_free).values(merged_into=into)).rowcount:
+                    followed = update(tables.stories).where(story.merged_into == story_id)
+                    tx.execute(followed.values(merged_into=into))
 
     def split(self, story_id: str, post_ids: Sequence[str], *, title: str, actor: str, at: datetime) -> Story:
         """A new story of these posts, pinned to it; nlp counts both anew at its next turn.

@@ -8,7 +8,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import mul
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,23 +20,30 @@ from index.domain.post import AuthorKind, Post, PostKind
 from index.errors import Misconfigured
 
 FOLDER = Path(__file__).parent
-WINDOW = timedelta(hours=72)  # a story that had no post for so long takes none any more
+WINDOW = timedelta(hours=72)  # a lone post that had no company for so long finds none any more
+MEMORY = timedelta(
+    days=10
+)  # a story silent for so long takes no posts; after WINDOW only those that fit well
 
 FEATURES = (
-    "words", "words_near", "place", "other_place", "company", "other_company", "address", "topic", "no_topic",
-    "fine_topic", "other_fine_topic", "risks", "one_has_risk", "far", "close", "source", "relevance",
-    "words_at_place", "numbers", "shared_words", "shorter", "risks_dot", "risks_alike", "severity_gap",
-    "vector",
+    "rare_words", "shared_words", "shorter", "numbers", "place", "around", "other_place",
+    "other_around", "nowhere", "common_place", "address", "topic", "no_topic", "fine_topic",
+    "other_fine_topic", "risks_dot", "risks_alike", "one_has_risk", "severity_gap", "long_ago", "far",
+    "source", "least_relevance", "relevance_gap", "topic_around", "rare_words_elsewhere", "vector",
+    "vector_around", "vector_elsewhere", "vector_other_topic",
 )  # fmt: skip
+VECTOR_FEATURES = 4  # the last ones: without vectors they weigh nothing
 THREAD = (
     "relevance", "severity", "risks", "topic", "place", "chatter", "ad", "question", "news", "duplicate",
 )  # fmt: skip
+RARE_IDF = 4.5  # a lemma in one text of ninety; the rarer, the more a common one says
 
 _STOP = frozenset(
     "и в на не что с а у как за по к от из то это для все бы же или мы я он она они вы так уже только еще до "
     "но нет есть быть наш весь этот тот мочь который свой кто где мой ты при раз без link user phone "
     "email".split()
 )
+_STREET = ("улиц", "переул", "проспект", "площад", "проезд", "дом")
 _WORDS = 80  # lemmas of a text that are compared
 
 
@@ -52,10 +61,12 @@ class Seen:
     is_official: bool
     parent_id: str | None
     words: Mapping[str, float] = field(repr=False)  #: lemma → weight, unit length
+    rare: Mapping[str, float] = field(repr=False)  #: rare lemma → how much rarer than RARE_IDF
     numbers: frozenset[str]
     vector: npt.NDArray[np.float32] | None = field(repr=False)  #: unit length; None: the post has none
     places: frozenset[str]
-    company: frozenset[str]  #: places, or the settlement of the source when the text names none
+    around: frozenset[str]  #: places and the settlement of the source, but for the common ones
+    has_common_place: bool  #: the text names one that half of the posts name: the town
     address: str | None  #: beginning of the street, folded
     topic_group: str | None
     topic: str | None
@@ -78,10 +89,13 @@ class Weights:
     encoder: str  #: whose vectors the weights were learnt on
     vector_mean: float  #: cosine of two strange posts
     vector_spread: float
+    common_places: Sequence[str]  #: named so often that they say nothing of the event
     with_vector: Sequence[float]
     without_vector: Sequence[float]
     thread: Sequence[float]  #: whether a post and its comments tell of an event
     join: float  #: log odds from which a post joins a story
+    merge: float  #: from which two groups are found to be one
+    reopen: float  #: what a story silent for WINDOW asks for on top of `join`
     thread_join: float
 
 
@@ -89,16 +103,23 @@ def read_weights(folder: Path = FOLDER) -> Weights:
     """The shipped weights. Raises Misconfigured when a file is missing or broken."""
     try:
         facts = json.loads((folder / "weights.json").read_text(encoding="utf-8"))
-        rows = (folder / "idf.tsv").read_text(encoding="utf-8").splitlines()
-        idf = {lemma: float(value) for lemma, value in (row.split("\t") for row in rows)}
-        weights = Weights(idf=idf, **facts)
+        weights = Weights(**read_words(folder) | facts)
     except (OSError, ValueError, TypeError) as error:
         raise Misconfigured(
             f"{folder}: веса связей не читаются ({error}).", remedy="Переустановите пакет."
         ) from None
-    if len(weights.with_vector) != len(FEATURES) + 1 or len(weights.thread) != len(THREAD) + 1:
+    pairs = (weights.with_vector, weights.without_vector)
+    if any(len(each) != len(FEATURES) + 1 for each in pairs) or len(weights.thread) != len(THREAD) + 1:
         raise Misconfigured(f"{folder}/weights.json: не то число весов.", remedy="Переустановите пакет.")
     return weights
+
+
+def read_words(folder: Path = FOLDER) -> dict[str, Any]:
+    """How rare lemmas are: the fields `idf` and `unknown_idf` of the shipped weights."""
+    rows = (folder / "idf.tsv").read_text(encoding="utf-8").splitlines()
+    idf = {lemma: float(value) for lemma, value in (row.split("\t") for row in rows)}
+    facts = json.loads((folder / "weights.json").read_text(encoding="utf-8"))
+    return {"idf": idf, "unknown_idf": facts["unknown_idf"]}
 
 
 class Linker:
@@ -109,6 +130,7 @@ class Linker:
         self._with_vector = np.array(weights.with_vector)
         self._without_vector = np.array(weights.without_vector)
         self._thread = np.array(weights.thread)
+        self._common = frozenset(weights.common_places)
         self._reads_vectors = reads_vectors
 
     def see(self, post: Post, analysis: Analysis, home: Iterable[str] = ()) -> Seen:
@@ -128,10 +150,12 @@ class Linker:
             is_official=post.author_kind is AuthorKind.OFFICIAL,
             parent_id=post.parent_id,
             words=self._weigh(lemmas),
+            rare=self._rare(lemmas),
             numbers=frozenset(lemma for lemma in lemmas if lemma.isdigit()),
             vector=np.asarray(analysis.vector, dtype=np.float32) if has_vector else None,
             places=places,
-            company=places or frozenset(home),
+            around=places.union(home) - self._common,
+            has_common_place=bool(places & self._common),
             address=_street(analysis.address),
             topic_group=analysis.topic_group,
             topic=analysis.topic,
@@ -145,50 +169,62 @@ class Linker:
             duplicate_of=analysis.duplicate_of,
         )
 
-    def log_odds(self, one: Seen, other: Seen) -> float:
-        """That both tell of one event."""
-        features = self.features(one, other)
-        if one.vector is None or other.vector is None:
-            return float(features[:-1] @ self._without_vector[:-1] + self._without_vector[-1])
-        return float(features @ self._with_vector[:-1] + self._with_vector[-1])
+    def log_odds(self, one: Seen, others: Sequence[Seen]) -> list[float]:
+        """For each of the others, that it tells of one event with the first."""
+        if not others:
+            return []
+        features = np.array([self.features(one, other) for other in others])
+        with_vector = features @ self._with_vector[:-1] + self._with_vector[-1]
+        without = features @ self._without_vector[:-1] + self._without_vector[-1]
+        has_vectors = [one.vector is not None and other.vector is not None for other in others]
+        odds: list[float] = np.where(has_vectors, with_vector, without).tolist()
+        return odds
 
-    def features(self, one: Seen, other: Seen) -> npt.NDArray[np.float64]:
+    def features(self, one: Seen, other: Seen) -> list[float]:
         """In the order of FEATURES."""
-        words = cosine(one.words, other.words)
-        place, company = bool(one.places & other.places), bool(one.company & other.company)
+        rare = math.log1p(sum([one.rare[lemma] for lemma in one.rare.keys() & other.rare.keys()]))
+        place, around = bool(one.places & other.places & one.around), bool(one.around & other.around)
+        topic = one.topic_group is not None and one.topic_group == other.topic_group
+        fine_topic = one.topic is not None and one.topic == other.topic
         hours = abs((one.at - other.at).total_seconds()) / 3600
-        both_risks = sum(a * b for a, b in zip(one.risk_scores, other.risk_scores, strict=True))
+        both_risks = sum(map(mul, one.risk_scores, other.risk_scores))
+        least_relevance = min(one.relevance, other.relevance)
         vector = 0.0
         if one.vector is not None and other.vector is not None:
             near = float(one.vector @ other.vector)
             vector = (near - self.weights.vector_mean) / self.weights.vector_spread
-        return np.array([
-            words,
-            words > 0.15,
-            place,
-            bool(one.places and other.places and not place),
-            company,
-            bool(one.company and other.company and not company),
-            one.address is not None and one.address == other.address,
-            one.topic_group is not None and one.topic_group == other.topic_group,
-            one.topic_group is None or other.topic_group is None,
-            one.topic is not None and one.topic == other.topic,
-            one.topic is not None and other.topic is not None and one.topic != other.topic,
-            min(2, len(set(one.risks) & set(other.risks))),
-            bool(one.risks) != bool(other.risks),
-            min(hours, 72) / 72,
-            hours < 6,
-            one.source == other.source,
-            one.relevant == other.relevant,
-            words * company,
-            bool(one.numbers & other.numbers),
+        return [
+            rare,
             math.log1p(len(one.words.keys() & other.words.keys())),
             math.log1p(min(len(one.words), len(other.words))),
+            bool(one.numbers & other.numbers),
+            place,
+            around,
+            bool(one.places & one.around and other.places & other.around and not place),
+            bool(one.around and other.around and not around),
+            not (one.around and other.around),
+            one.has_common_place and other.has_common_place,
+            one.address is not None and one.address == other.address,
+            topic,
+            one.topic_group is None or other.topic_group is None,
+            fine_topic,
+            one.topic is not None and other.topic is not None and not fine_topic,
             both_risks,
             both_risks / (one.risk_length * other.risk_length + 1e-6),
+            bool(one.risks) != bool(other.risks),
             abs(one.severity - other.severity),
+            math.log1p(hours),
+            hours / 72,
+            one.source == other.source,
+            least_relevance,
+            abs(one.relevance - other.relevance),
+            around and topic,
+            rare if least_relevance < 0.3 else 0.0,
             vector,
-        ], dtype=np.float64)  # fmt: skip
+            vector if around else 0.0,
+            vector if least_relevance < 0.3 else 0.0,
+            0.0 if topic else vector,
+        ]
 
     def thread_log_odds(self, post: Seen) -> float:
         """That the post and the comments under it tell of an event, and are not a mere conversation."""
@@ -202,6 +238,10 @@ class Linker:
         }
         length = math.sqrt(sum(value * value for value in weighed.values()))
         return {lemma: value / length for lemma, value in weighed.items()} if length else {}
+
+    def _rare(self, lemmas: Sequence[str]) -> dict[str, float]:
+        idf, unknown = self.weights.idf, self.weights.unknown_idf
+        return {lemma: rarity for lemma in set(lemmas) if (rarity := idf.get(lemma, unknown) - RARE_IDF) > 0}
 
 
 def thread_features(post: Seen) -> npt.NDArray[np.float64]:
@@ -228,7 +268,9 @@ def cosine(one: Mapping[str, float], other: Mapping[str, float]) -> float:
 
 
 def _street(address: str | None) -> str | None:
-    """«улице Калинина, 5» and «Калинина 7» are one street: its longest word, cut before the ending."""
-    words = [word for word in (address or "").lower().replace("ё", "е").split() if word.isalpha()]
-    longest = max(words, key=len, default="")
+    """«улице Мира, 5» and «Мира 7» are one street: its longest word, cut before the ending."""
+    words = [
+        word for word in (address or "").lower().replace("ё", "е").replace(",", " ").split() if word.isalpha()
+    ]
+    longest = max((word for word in words if not word.startswith(_STREET)), key=len, default="")
     return longest[:6] if len(longest) > 3 else None

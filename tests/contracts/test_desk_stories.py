@@ -53,6 +53,25 @@ def test_merging_follows_earlier_merges_and_pins(desk: Desk):
     assert desk.stories.pinned() == {"vk:1": c.id}
 
 
+def test_a_story_that_nlp_found_to_be_part_of_another_leads_to_it(desk: Desk):
+    a, b, c = story(), story(), story()
+    desk.stories.save(a, b, c)
+    desk.stories.absorb({a.id: b.id, b.id: c.id, "s-0": c.id})
+    assert {each.id: each.merged_into for each in desk.stories.get_many([a.id, b.id, c.id]).values()} == {
+        a.id: c.id,
+        b.id: c.id,
+        c.id: None,
+    }
+
+
+def test_nlp_does_not_absorb_a_story_that_an_officer_has_checked(desk: Desk):
+    one, two = story(), story()
+    desk.stories.save(one, two)
+    desk.stories.check(one.id, actor="ivanova", at=NOON)
+    desk.stories.absorb({one.id: two.id})
+    assert desk.stories.get(one.id).merged_into is None
+
+
 def test_merging_a_story_with_itself_is_refused(desk: Desk):
     one = story()
     desk.stories.save(one)
