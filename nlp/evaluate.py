@@ -14,8 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from index.domain.analysis import Intent, Risk, Sentiment
+from index.domain.alert import AlertKind
+from index.domain.analysis import Intent, Risk, Sentiment, Severity
 from index.errors import Refused
+from nlp.district import load_district
+from nlp.rules import AlertRule, Facts, RuleMode
 
 TOP_SHARE = 0.08  # of all posts that an officer can look at as alerts
 RESAMPLES = 300  # of the bootstrap
@@ -47,6 +50,14 @@ class Figure:
     low: float | None = None
     high: float | None = None
     goal: float | None = None  #: what the project set out to reach
+    at_most: bool = False  #: the goal is not to be passed, not to be reached
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether there is a goal and the value meets it."""
+        if self.value is None or self.goal is None:
+            return False
+        return self.value <= self.goal if self.at_most else self.value >= self.goal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +89,8 @@ class Evaluation:
                 lines.append(f"{f.name:<46} недостаточно данных")
                 continue
             interval = "" if f.low is None or f.high is None else f"  [{f.low:.3f}; {f.high:.3f}]"
-            goal = "" if f.goal is None else f"  цель {f.goal:.2f}{' ✓' if f.value >= f.goal else ''}"
+            bound = "не больше " if f.at_most else ""
+            goal = "" if f.goal is None else f"  цель {bound}{f.goal:.2f}{' ✓' if f.is_reached else ''}"
             lines.append(f"{f.name:<46} {f.value:.3f}{interval}{goal}")
         lines += ["", "Риски: точность · полнота · F1 · постов"]
         for name, row in self.by_risk.items():
@@ -105,7 +117,8 @@ def evaluate_file(file: Path, *, encoder: str | None = None, district: Path | No
     predicted = predict(lines, encoder=encoder, district=district)
     if predicted.faults:
         raise Refused(f"{file.name}: {predicted.faults[0]}")
-    return evaluate([labels[row["id"]] for row in predicted.rows], predicted.rows)
+    rules = [rule for rule in load_district(district).rules if _is_of_posts(rule)]
+    return evaluate([labels[row["id"]] for row in predicted.rows], predicted.rows, rules)
 
 
 def _labelled(lines: Sequence[str], name: str) -> Iterator[Row]:
@@ -120,14 +133,22 @@ def _labelled(lines: Sequence[str], name: str) -> Iterator[Row]:
         yield row
 
 
-def evaluate(labels: Sequence[Row], predictions: Sequence[Row]) -> Evaluation:
-    """Both in the same order, the fields of the contract. Pure: the same rows, the same figures."""
+def evaluate(
+    labels: Sequence[Row], predictions: Sequence[Row], rules: Sequence[AlertRule] = ()
+) -> Evaluation:
+    """Both in the same order, the fields of the contract. Pure: the same rows, the same figures.
+
+    `rules` are those that raise an alert for a single post; without any nothing is said of alerts.
+    """
     figures = tuple(
         Figure(
-            name=name, value=metric(labels, predictions), goal=goal, **_interval(metric, labels, predictions)
+            name=name, value=metric(labels, predictions), goal=goal, at_most=at_most,
+            **_interval(metric, labels, predictions),
         )
-        for name, metric, goal in METRICS
-    )
+        for name, metric, goal, at_most in (
+            *((*each, False) for each in METRICS), *(alert_metrics(rules) if rules else ())
+        )
+    )  # fmt: skip
     return Evaluation(
         posts=len(labels), model=str(predictions[0]["model"]) if predictions else "",
         figures=figures, by_risk=_by_risk(labels, predictions), calibration=calibration(labels, predictions),
@@ -199,6 +220,34 @@ def not_missed(labels: Sequence[Row], said: Sequence[Row]) -> float | None:
     order = sorted(range(len(said)), key=lambda at: (-said[at]["risk_score"], at))
     top = set(order[: int(len(order) * TOP_SHARE)])
     return len(urgent & top) / len(urgent) if urgent else None
+
+
+def alert_metrics(rules: Sequence[AlertRule]) -> tuple[tuple[str, Metric, float, bool], ...]:
+    """What the rules for single posts raise: of what must not be missed, and of everything."""
+
+    def raised(row: Row) -> bool:
+        facts = Facts(
+            relevant=row["relevant"], score=row["risk_score"], severity=Severity(row["severity"]),
+            risks=frozenset(map(Risk, row["risks"])), places=frozenset(row["places"]),
+            topic_group=row["topic_group"], needs_answer=row["needs_answer"],
+        )  # fmt: skip
+        return any(rule.matches(facts) for rule in rules)
+
+    def urgent(labels: Sequence[Row], said: Sequence[Row]) -> float | None:
+        rows = [guess for row, guess in zip(labels, said, strict=True) if row["severity"] == 3]
+        return sum(map(raised, rows)) / len(rows) if rows else None
+
+    def share(_: Sequence[Row], said: Sequence[Row]) -> float | None:
+        return sum(map(raised, said)) / len(said) if said else None
+
+    return (
+        ("severity 3 that raise an alert", urgent, 0.95, False),
+        ("posts that raise an alert", share, 0.08, True),
+    )
+
+
+def _is_of_posts(rule: AlertRule) -> bool:
+    return rule.kind is AlertKind.POST and rule.mode is RuleMode.ACTIVE
 
 
 def pair_f1(truth: Mapping[str, str], said: Mapping[str, str]) -> float | None:

@@ -99,7 +99,7 @@ def fit_stack(
 
 
 def choose_thresholds(p: Array, lines: Sequence[Line]) -> dict[str, Any]:
-    """Where each yes-or-no becomes yes: best F1 on these lines, drawn towards 0.45 where there are few.
+    """Where each yes-or-no becomes yes: see `best_threshold`.
 
     Costs: a missed matter and a false one weigh the same for the labels that officers filter by (F1); what
     must not be missed is not decided here but ranked by the risk score.
@@ -116,8 +116,12 @@ def choose_thresholds(p: Array, lines: Sequence[Line]) -> dict[str, Any]:
     return {**single, "risks": risks, "severity": severity}
 
 
-def best_threshold(p: Array, truth: Array, *, prior: float = 0.42, strength: float = 25.0) -> float:
-    """The threshold of the best smoothed F1, drawn towards `prior` as if `strength` positives stood there."""
+def best_threshold(p: Array, truth: Array) -> float:
+    """Half of the best F1, or what is nearest to it among thresholds that are hardly worse than the best.
+
+    Half of the best F1 is where calibrated probabilities reach it (Lipton, Elkan, Naryanaswamy 2014); the
+    lines only correct it where they contradict by more than chance: about one standard error of F1.
+    """
     grid = np.arange(0.15, 0.71, 0.01)
     yes = truth > 0.5
     scores = []
@@ -125,9 +129,8 @@ def best_threshold(p: Array, truth: Array, *, prior: float = 0.42, strength: flo
         said = p >= threshold
         scores.append(2 * (said & yes).sum() / max(1, said.sum() + yes.sum()))
     smooth = np.convolve(np.pad(scores, 4, mode="edge"), np.ones(9) / 9, mode="valid")
-    found = grid[int(np.argmax(smooth))]
-    weight = yes.sum() / (yes.sum() + strength)
-    return round(float(weight * found + (1 - weight) * prior), 3)
+    allowed = grid[smooth >= smooth.max() - 0.25 / max(1, yes.sum()) ** 0.5]
+    return round(float(allowed[np.argmin(np.abs(allowed - smooth.max() / 2))]), 3)
 
 
 def fit_alone(ngram: Array, y: Array) -> Array:

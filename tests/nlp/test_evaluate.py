@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from index.domain.alert import AlertKind
 from index.domain.analysis import Risk
 from index.errors import Refused
 from nlp.evaluate import (
@@ -19,6 +21,7 @@ from nlp.evaluate import (
     not_missed,
     stories_f1,
 )
+from nlp.rules import AlertRule, RuleMode
 
 
 def row(**facts: Any) -> dict[str, Any]:
@@ -48,6 +51,23 @@ def test_urgent_posts_are_looked_for_among_the_top_eight_per_cent() -> None:
     labels = [row(id=str(n), severity=3 if n in (3, 4) else 0) for n in range(25)]
     said = [row(id=str(n), risk_score={3: 90, 7: 80}.get(n, 5)) for n in range(25)]
     assert not_missed(labels, said) == 0.5  # two places, one of them taken by post 7
+
+
+def test_alerts_are_counted_of_what_must_not_be_missed_and_of_everything() -> None:
+    rule = AlertRule(
+        id="critical", title="Критический пост", kind=AlertKind.POST, mode=RuleMode.ACTIVE,
+        cooldown=timedelta(hours=24), min_score=36,
+    )  # fmt: skip
+    labels = [row(id=str(n), severity=3 if n < 4 else 0) for n in range(50)]
+    said = [row(id=str(n), risk_score=40 if n < 3 or n == 9 else 10) for n in range(50)]
+    said[0]["relevant"] = False  # what is not about the district raises nothing
+    told = evaluate(labels, said, [rule])
+    found = {figure.name: figure for figure in told.figures}
+    assert found["severity 3 that raise an alert"].value == 0.5
+    assert found["posts that raise an alert"].value == pytest.approx(0.06)
+    assert found["posts that raise an alert"].is_reached
+    assert not found["severity 3 that raise an alert"].is_reached
+    assert "цель не больше 0.08 ✓" in told.as_text()
 
 
 def test_copies_of_one_original_are_pairs_of_each_other() -> None:
