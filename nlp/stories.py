@@ -223,10 +223,15 @@ class StoryBook:
         posts = {group_id: self._newest(self._groups[group_id]) for group_id in sorted(near)}
         odds = iter(self._linker.log_odds(seen, [other for each in posts.values() for other in each]))
         return {
-            group_id: _linkage(list(islice(odds, len(each)))) - self._silence(seen, group_id)
+            group_id: _linkage(list(islice(odds, len(each))), closest=self._closest(group_id))
+            - self._silence(seen, group_id)
             for group_id, each in posts.items()
             if each
         }
+
+    def _closest(self, group_id: str) -> int:
+        """How many posts decide. What an officer has merged holds two matters: the nearer one is enough."""
+        return 2 if group_id in self._merged.values() else 3
 
     def _silence(self, seen: Seen, group_id: str) -> float:
         """What a group that had no post for WINDOW asks for on top."""
@@ -357,14 +362,14 @@ def _alone(post_id: str) -> str:
     return "1-" + post_id
 
 
-def _linkage(odds: list[float]) -> float:
-    """Mean of the three closest, and a little for every other post that fits.
+def _linkage(odds: list[float], *, closest: int = 3) -> float:
+    """Mean of the closest, and a little for every other post that fits.
 
     One lucky neighbour is not enough, and a long story does not dilute.
     """
-    closest = sorted(odds, reverse=True)[:3]
+    deciding = sorted(odds, reverse=True)[:closest]
     fitting = sum(each > 0 for each in odds)
-    return sum(closest) / len(closest) + 0.3 * math.log1p(fitting)
+    return sum(deciding) / len(deciding) + 0.3 * math.log1p(fitting)
 
 
 def _story(story_id: str, members: list[Seen]) -> Story:
