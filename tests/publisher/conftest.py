@@ -83,8 +83,10 @@ def channels(
     twin: Twin, desk: Desk, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Channels]:
     monkeypatch.setattr(wire, "TIMEOUT", httpx2.Timeout(1.0))
+    # the clock of these tests stands still: a turn that waits for it would never come
+    unpaced = "vk=1000/s, ok=1000/s, telegram=1000/s, telegram:bot=1000/s, max=1000/s"
     channels = Channels(
-        read_settings({}, **twin.settings() | {"limits": "vk=1000/s"}, data=tmp_path), desk, clock
+        read_settings({}, **twin.settings() | {"limits": unpaced}, data=tmp_path), desk, clock
     )
     yield channels
     channels.close()
