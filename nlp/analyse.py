@@ -72,14 +72,12 @@ class Analyser:
             head_input(post, text, parents.get(post.parent_id or ""), named, self._places)
             for post, text, named in zip(posts, texts, places, strict=True)
         ]
-        analyses: dict[int, Analysis] = {}
-        for numbers, said in ask_models(inputs, self.models):
-            drafts = {
-                number: self._draft(texts[number], readings[number], places[number], each, at)
-                for number, each in zip(numbers, said, strict=True)
-            }
-            analyses |= self._with_names(drafts, texts, readings, places, inputs)
-        return [analyses[number] for number in range(len(posts))]
+        said = ask_models(inputs, self.models)
+        drafts = [
+            self._draft(text, reading, named, each, at)
+            for text, reading, named, each in zip(texts, readings, places, said, strict=True)
+        ]
+        return self._with_names(drafts, texts, readings, places, inputs)
 
     def analyse_each(
         self, posts: Sequence[Post], parents: Mapping[str, Post], *, at: datetime
@@ -137,22 +135,22 @@ class Analyser:
 
     def _with_names(
         self,
-        drafts: Mapping[int, Analysis],
-        texts: Sequence[str],
-        readings: Sequence[Reading],
-        places: Sequence[Places],
-        inputs: Sequence[HeadInput],
-    ) -> dict[int, Analysis]:
+        drafts: list[Analysis],
+        texts: list[str],
+        readings: list[Reading],
+        places: list[Places],
+        inputs: list[HeadInput],
+    ) -> list[Analysis]:
         """Entities and evidence, for relevant posts only: nobody looks at those of the others."""
-        named = dict(drafts)
-        chosen = [number for number, draft in drafts.items() if draft.relevant]
+        chosen = [number for number, draft in enumerate(drafts) if draft.relevant]
         entities = self._entities.find(
             [readings[n] for n in chosen], [places[n] for n in chosen], [texts[n] for n in chosen]
         )
-        for number, found in zip(chosen, entities, strict=True):
-            evidence = self._risks.evidence(inputs[number], drafts[number].risks, self.models)
-            named[number] = replace(drafts[number], entities=found, evidence=evidence)
-        return named
+        for number, named in zip(chosen, entities, strict=True):
+            draft = drafts[number]
+            evidence = self._risks.evidence(inputs[number], draft.risks, self.models)
+            drafts[number] = replace(draft, entities=named, evidence=evidence)
+        return drafts
 
 
 def analyse_waiting(

@@ -8,23 +8,24 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import numpy as np
 
 from index.domain.analysis import Severity
 from index.domain.story import Story
-from nlp.linking import MEMORY, WINDOW, Linker, Seen
+from nlp.linking import WINDOW, Linker, Seen
 
 MIN_AUTHORS = 3  # distinct, from which a story is shown and may be raised
 
-_CANDIDATES = 16  # posts whose groups a new post is compared with: so many near by vector, so many by words
-_AT_PLACE = 8  # and the newest of one settlement and topic
+_CANDIDATES = 8  # posts whose groups a new post is compared with: so many near by vector, so many by words
+_AT_PLACE = 4  # and the newest of one settlement and topic
 _HOPELESS = -4.0  # log odds of its nearest post below which a group is passed over
-_COMPARED = 12  # newest posts of a group that speak for it
-_NEARLY = 1.0  # log odds below `join` from which another group is looked at again
+_COMPARED = 4  # newest posts of a group that speak for it
+_SPOKESMEN = 3  # newest posts of the smaller of two groups that are measured against the larger
 _INFORMATIVE = 0.08  # weight of a lemma from which posts are found by it
+_EVER = datetime.min.replace(tzinfo=UTC)
 _LOOK_EVERY = timedelta(hours=1)
 _TITLE = 90  # characters
 _SENTENCE = re.compile(r"(?<=[.!?…])\s+|\n+")
@@ -37,19 +38,11 @@ class _Group:
     id: str
     members: dict[str, Seen] = field(default_factory=dict)
     authors: Counter[str] = field(default_factory=Counter)  #: posts of each
-
-    @property
-    def updated_at(self) -> datetime:
-        return max(member.at for member in self.members.values())
+    updated_at: datetime = _EVER  #: its latest post; kept, since every new post asks for it
 
     @property
     def is_lone(self) -> bool:
         return self.id.startswith("1-")
-
-    @property
-    def remembered(self) -> timedelta:
-        """How long after its last post."""
-        return WINDOW if self.is_lone else MEMORY
 
     @property
     def started_at(self) -> datetime:
@@ -69,10 +62,9 @@ class Placing:
 
 
 class StoryBook:
-    """Stories of the last days. Posts come oldest first; a post placed twice stays where it is.
+    """Stories of the last 72 hours. Posts come oldest first; a post placed twice stays where it is.
 
-    A lone post waits 72 hours for company; a story that has fallen silent is remembered for longer, and what
-    plainly goes on with it joins it. A later post may show that two groups are one: the younger goes into the
+    A later post may show that two groups are one: the younger goes into the
     older, unless an officer had a hand in either. Comments join the story of the post they stand under and
     never start one. Officers' pins and merges win over everything and stay.
     """
@@ -95,11 +87,12 @@ class StoryBook:
     ) -> dict[str, str | None]:
         """Take officers' decisions: pins (post → story or None), merges (story → story it went into).
 
-        Those and the stories they have checked never go into another one by themselves.
+        Stories that were pinned to, or that they have `checked` (a merge checks the one it goes into), never
+        go into another one by themselves.
         What moved: post id → story id now.
         """
         self._pins, self._merged = dict(pins), dict(merged)
-        self._kept = {story_id for story_id in (*checked, *pins.values(), *merged.values()) if story_id}
+        self._kept = {story_id for story_id in (*checked, *pins.values()) if story_id}
         moved: dict[str, str | None] = {}
         for group_id in [group for group in self._groups if group in self._merged]:
             group = self._groups.pop(group_id)
@@ -131,7 +124,7 @@ class StoryBook:
         self._put(seen, group_id)
         merged: dict[str, str] = {}
         for other_id in sorted(fits, key=lambda each: (-fits[each], each)):
-            if fits[other_id] >= self._linker.weights.join - _NEARLY:
+            if fits[other_id] >= self._linker.weights.join:
                 moving += self._look_again(seen, other_id, merged)
         stories = {post_id: self.story_of(post_id) for post_id in moving if post_id != seen.id}
         changed = {post_id: story_id for post_id, story_id in stories.items() if story_id}
@@ -166,18 +159,18 @@ class StoryBook:
         return _story(story_id, members) if members else None
 
     def forget(self, now: datetime) -> None:
-        """Drop lone posts of more than 72 hours and stories silent for MEMORY; looks once an hour."""
+        """Close groups that had no post for 72 hours; looks once an hour."""
         if self._looked_at is not None and now - self._looked_at < _LOOK_EVERY:
             return
         self._looked_at = now
-        for group in [each for each in self._groups.values() if now - each.updated_at > each.remembered]:
+        for group in [each for each in self._groups.values() if now - each.updated_at > WINDOW]:
             for post_id in list(group.members):
                 self._take_out(post_id)
 
     # --- choosing -------------------------------------------------------------------------------------
 
     def _choose(self, seen: Seen, fits: Mapping[str, float]) -> str:
-        """Where the post goes; `fits` are groups by how well it fits, of the log odds of WINDOW."""
+        """Where the post goes; `fits` are groups by how well it fits, as log odds."""
         if seen.id in self._pins:
             story_id = self._pins[seen.id]
             return self._live(story_id) if story_id else _alone(seen.id)
@@ -213,30 +206,33 @@ class StoryBook:
 
     def _fits(self, seen: Seen) -> dict[str, float]:
         """Groups by the log odds that their closest posts tell of the same event."""
-        if seen.id in self._pins or seen.is_comment or self._joins_nothing(seen):
+        is_placed = seen.id in self._pins or seen.is_comment or seen.duplicate_of in self._group_of
+        if is_placed or self._joins_nothing(seen):
             return {}
-        found = sorted(self._candidates(seen))
-        first = self._linker.log_odds(seen, [self._seen[post_id] for post_id in found])
-        near = {
-            self._group_of[post_id] for post_id, each in zip(found, first, strict=True) if each > _HOPELESS
+        odds = self._odds(seen, {}, self._candidates(seen))
+        near = {self._group_of[post_id] for post_id, each in odds.items() if each > _HOPELESS}
+        posts = {
+            group_id: [post.id for post in self._newest(self._groups[group_id])]
+            for group_id in sorted(near)
+            if seen.at - self._groups[group_id].updated_at <= WINDOW
         }
-        posts = {group_id: self._newest(self._groups[group_id]) for group_id in sorted(near)}
-        odds = iter(self._linker.log_odds(seen, [other for each in posts.values() for other in each]))
+        odds = self._odds(seen, odds, {post_id for each in posts.values() for post_id in each})
         return {
-            group_id: _linkage(list(islice(odds, len(each))), closest=self._closest(group_id))
-            - self._silence(seen, group_id)
+            group_id: _linkage([odds[post_id] for post_id in each], closest=self._closest(group_id))
             for group_id, each in posts.items()
             if each
         }
 
-    def _closest(self, group_id: str) -> int:
-        """How many posts decide. What an officer has merged holds two matters: the nearer one is enough."""
-        return 2 if group_id in self._merged.values() else 3
+    def _odds(self, seen: Seen, known: Mapping[str, float], post_ids: set[str]) -> dict[str, float]:
+        """What is known and the log odds of the others, by post."""
+        others = sorted(post_ids - known.keys())
+        return dict(known) | dict(
+            zip(others, self._linker.log_odds(seen, [self._seen[each] for each in others]), strict=True)
+        )
 
-    def _silence(self, seen: Seen, group_id: str) -> float:
-        """What a group that had no post for WINDOW asks for on top."""
-        silent = seen.at - self._groups[group_id].updated_at
-        return math.inf if silent > MEMORY else self._linker.weights.reopen if silent > WINDOW else 0.0
+    def _closest(self, group_id: str) -> int:
+        """How many posts decide: what an officer has had in hand may hold two matters, one is enough."""
+        return 2 if group_id in self._kept else 3
 
     def _look_again(self, seen: Seen, other_id: str, merged: dict[str, str]) -> list[str]:
         """Whether the post has shown that its group and another one are one. Ids of the posts that moved."""
@@ -269,13 +265,15 @@ class StoryBook:
     def _fit_of_groups(self, one: _Group, other: _Group) -> float:
         """Mean of how the posts of the smaller fit the larger."""
         small, large = sorted((self._newest(one), self._newest(other)), key=len)
-        if not small:
+        spokesmen = small[:_SPOKESMEN]
+        if not spokesmen:
             return -math.inf
-        return sum(_linkage(self._linker.log_odds(each, large)) for each in small) / len(small)
+        return sum(_linkage(self._linker.log_odds(each, large)) for each in spokesmen) / len(spokesmen)
 
     def _newest(self, group: _Group) -> list[Seen]:
-        posts = [member for member in group.members.values() if not self._is_closed(member)]
-        return sorted(posts, key=lambda member: (member.at, member.id))[-_COMPARED:]
+        """Those that came last and may bring others: posts come oldest first."""
+        came_last = reversed(group.members.values())
+        return list(islice((member for member in came_last if not self._is_closed(member)), _COMPARED))
 
     def _is_closed(self, other: Seen) -> bool:
         return other.is_ad or other.is_comment or (other.id in self._pins and self._pins[other.id] is None)
@@ -316,6 +314,7 @@ class StoryBook:
         if seen.id not in group.members:
             group.authors[seen.author] += 1
         group.members[seen.id] = seen
+        group.updated_at = max(group.updated_at, seen.at)
         self._group_of[seen.id] = group.id
         self._seen[seen.id] = seen
         if not seen.is_comment:

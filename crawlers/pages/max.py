@@ -30,7 +30,7 @@ from crawlers.pages.base import (
     whole,
 )
 from crawlers.pages.mentions import named
-from crawlers.pages.prints import is_same, printed
+from crawlers.pages.prints import is_kept, printed
 from crawlers.pages.text import MAX_CHARACTERS, presentable, without_spans
 from index.domain.post import Attachment, Counters, Network, Post, PostKind
 
@@ -250,7 +250,8 @@ class Reading:
         post_id = f"max:{_mid(body.get('mid'), 'body.mid')}"
         stat = message.get("stat")
         published_at = _time(message)
-        if is_same(post_id, message, (stat,), published_at, self.context):
+        found = printed(message, (stat,), self.context)
+        if is_kept(post_id, found, published_at, self.context):
             self.same.append(Sight(post_id, PostKind.POST, published_at))
             return
         url = message.get("url")
@@ -265,7 +266,7 @@ class Reading:
                 url=url[:2000] if isinstance(url, str) and url.startswith(("http://", "https://")) else None,
                 counters=Counters(views=_count(stat.get("views")) if isinstance(stat, Mapping) else None),
                 is_edited=is_edited,
-                print=printed(message, (stat,), self.context),
+                print=found,
             )
         )
 
@@ -276,7 +277,8 @@ class Reading:
         mid = _mid(body.get("mid"), "body.mid")
         comment_id = f"{post_id}_r{mid}"
         published_at = _time(comment)
-        if is_same(comment_id, comment, (), published_at, self.context):
+        found = printed(comment, (), self.context)
+        if is_kept(comment_id, found, published_at, self.context):
             self.same.append(Sight(comment_id, PostKind.COMMENT, published_at))
             return
         over = _linked(comment, "reply")
@@ -288,7 +290,7 @@ class Reading:
                 **self._contents(comment, body, comment_id),
                 parent_id=post_id,
                 reply_to_id=f"{post_id}_r{over.removeprefix('max:')}" if over else None,
-                print=printed(comment, (), self.context),
+                print=found,
             )
         )
 

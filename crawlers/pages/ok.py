@@ -30,7 +30,7 @@ from crawlers.pages.base import (
     whole,
 )
 from crawlers.pages.mentions import named
-from crawlers.pages.prints import is_same, printed
+from crawlers.pages.prints import is_kept, printed
 from crawlers.pages.text import from_markup, presentable
 from index.domain.post import Attachment, Counters, Network, Post, PostKind
 
@@ -303,7 +303,8 @@ class Reading:
             return
         published_at = _topic_time(item)
         moving = (item.get("like_summary"), item.get("reshare_summary"), item.get("views_count"))
-        if is_same(our_id, item, moving, published_at, self.context):
+        found = printed(item, moving, self.context)
+        if is_kept(our_id, found, published_at, self.context):
             comments = _count(item.get("discussion_summary"), "comments_count")
             self.same.append(Sight(our_id, PostKind.POST, published_at, comments))
             return
@@ -333,7 +334,7 @@ class Reading:
                     views=whole(item.get("views_count")),
                 ),
                 is_edited=bool(item.get("edited")),
-                print=printed(item, moving, self.context),
+                print=found,
             )
         )
 
@@ -373,7 +374,8 @@ class Reading:
             return
         published_at = _comment_time(item)
         moving = (item.get("like_count"),)
-        if is_same(comment_id, item, moving, published_at, self.context):
+        found = printed(item, moving, self.context)
+        if is_kept(comment_id, found, published_at, self.context):
             self.same.append(Sight(comment_id, PostKind.COMMENT, published_at))
             return
         over = item.get("reply_to_comment_id")
@@ -396,7 +398,7 @@ class Reading:
                 attachments=attachments,
                 counters=Counters(likes=_count(item.get("like_count"))),
                 is_edited=bool(item.get("edited")),
-                print=printed(item, moving, self.context),
+                print=found,
             )
         )
 

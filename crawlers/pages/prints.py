@@ -37,31 +37,15 @@ def printed(
     return print_of(_written(_steady(item, without)), _written(counters), context)
 
 
-def is_same(
-    post_id: str,
-    item: Mapping[str, Any],
-    counters: tuple[Any, ...],
-    published_at: datetime,
-    context: Context,
-    *,
-    without: str = "",
-) -> bool:
-    """Whether the index holds this JSON record as it is."""
-    known = context.kept.get(post_id) if context.kept else None
-    if known is None or known.record != _record(_written(_steady(item, without)), context):
-        return False
-    return known.counters == _counters(_written(counters)) or not _is_due(known, published_at, context)
-
-
 def print_of(record: bytes, counters: bytes, context: Context) -> Print:
     """The print of a record whose passing parts the caller has taken out."""
     return Print(record=_record(record, context), counters=_counters(counters), at=context.fetched_at)
 
 
-def is_kept(post_id: str, found: Print, published_at: datetime, context: Context) -> bool:
-    """Whether the index holds the record of this print."""
+def is_kept(post_id: str, found: Print | None, published_at: datetime, context: Context) -> bool:
+    """Whether the index holds the record of this print as it is: then the record is passed over."""
     known = context.kept.get(post_id) if context.kept else None
-    if known is None or known.record != found.record:
+    if known is None or found is None or known.record != found.record:
         return False
     return known.counters == found.counters or not _is_due(known, published_at, context)
 

@@ -233,8 +233,6 @@ class Reading:
         record = _PASSING.sub(b"", _COUNTERS.sub(b"", block))
         counters = _PASSING.sub(b"", b"".join(_COUNTERS.findall(block)))
         self.prints[post_id] = print_ = print_of(record, counters, self.context)
-        if post_id not in (self.context.kept or ()):
-            return False
         try:
             published_at = _moment(dated[1].decode("ascii", "replace"))
         except BadRecord:
@@ -444,7 +442,7 @@ def _views(found: Found) -> int | None:
 
 
 _SHORT_NUMBER = re.compile(r"([0-9][0-9\s,]*(?:\.[0-9]+)?)\s*([KMBТ]?)", re.IGNORECASE)
-_SPACES = re.compile(r"\s")
+_BETWEEN_DIGITS = re.compile(r"[\s,]")
 _SCALE = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
 
 
@@ -455,9 +453,7 @@ def _number(text: str) -> int | None:
     match = _SHORT_NUMBER.match(text)
     if match is None:
         return None
-    digits = match[1].replace(",", "")
-    if len(digits) > 15 or not digits.replace(".", "", 1).isdecimal():
-        digits = _SPACES.sub("", digits)[:15]
+    digits = _BETWEEN_DIGITS.sub("", match[1])[:15]
     return round(float(digits) * _SCALE.get(match[2].upper(), 1))
 
 

@@ -32,9 +32,9 @@ from crawlers.pages.base import (
     whole,
 )
 from crawlers.pages.mentions import named
-from crawlers.pages.prints import is_same, printed
+from crawlers.pages.prints import is_kept, printed
 from crawlers.pages.text import MAX_CHARACTERS, from_markup, presentable
-from index.domain.post import Attachment, AuthorKind, Counters, Network, Post, PostKind
+from index.domain.post import Attachment, AuthorKind, Counters, Network, Post, PostKind, Print
 
 Answer = Mapping[str, Any]
 
@@ -427,7 +427,8 @@ class Reading:
     def post(self, item: Any) -> None:
         """One post of a wall or a feed."""
         item = _record(item)
-        if self._is_same(name := f"vk:{item.get('owner_id')}_{item.get('id')}", item, PostKind.POST):
+        name, found = f"vk:{item.get('owner_id')}_{item.get('id')}", self._print(item, PostKind.POST)
+        if self._is_kept(name, found, item, PostKind.POST):
             if item.get("is_pinned"):
                 self.pinned.add(name)
             return
@@ -459,17 +460,19 @@ class Reading:
                 attachments=attachments,
                 counters=_counters(item),
                 is_edited=bool(item.get("edited")),
-                print=printed(item, _moving(item, PostKind.POST), self.context, without="thread"),
+                print=found,
             )
         )
 
-    def _is_same(self, post_id: str, item: Any, kind: PostKind) -> bool:
+    def _print(self, item: Mapping[str, Any], kind: PostKind) -> Print | None:
+        return printed(item, _moving(item, kind), self.context, without="thread")
+
+    def _is_kept(self, post_id: str, found: Print | None, item: Mapping[str, Any], kind: PostKind) -> bool:
         """Whether the record is passed over: the index holds it as it is."""
-        if not self.context.kept or post_id not in self.context.kept or type(item) is not dict:
+        if post_id not in (self.context.kept or ()):
             return False
         published_at = from_unix(item.get("date"))
-        moving = _moving(item, kind)
-        if not is_same(post_id, item, moving, published_at, self.context, without="thread"):
+        if not is_kept(post_id, found, published_at, self.context):
             return False
         self.same.append(Sight(post_id, kind, published_at, _count(item.get("comments"))))
         return True
@@ -481,7 +484,9 @@ class Reading:
         comment_id = f"{parent_id}_r{number}"
         if item.get("deleted"):
             self.gone.append(comment_id)
-        elif not self._is_same(comment_id, item, PostKind.COMMENT):
+        elif not self._is_kept(
+            comment_id, found := self._print(item, PostKind.COMMENT), item, PostKind.COMMENT
+        ):
             reply_to = whole(item.get("reply_to_comment"))
             over = f"{parent_id}_r{reply_to}" if reply_to else _over(item, parent_id) or above
             text, attachments = self._contents(item, (), post_id=comment_id, own=_owner_of(parent_id))
@@ -497,7 +502,7 @@ class Reading:
                     attachments=attachments,
                     counters=_counters(item),
                     is_edited=bool(item.get("edited")),
-                    print=printed(item, _moving(item, PostKind.COMMENT), self.context, without="thread"),
+                    print=found,
                 )
             )
         self._thread(item, parent_id, number)

@@ -23,7 +23,6 @@ class Story:
     severity: Severity = Severity.NONE  #: highest of its posts
     posts: int = 0
     authors: int = 0  #: distinct
-    merged_into: str | None = (
-        None  #: the story it went into, by an officer or by nlp; a merged story takes no posts
-    )
+    #: The story it went into, by an officer or by nlp; a merged story takes no posts.
+    merged_into: str | None = None
     is_checked: bool = False  #: an officer has looked at it; False is shown as «требует проверки»

@@ -20,14 +20,11 @@ from index.domain.post import AuthorKind, Post, PostKind
 from index.errors import Misconfigured
 
 FOLDER = Path(__file__).parent
-WINDOW = timedelta(hours=72)  # a lone post that had no company for so long finds none any more
-MEMORY = timedelta(
-    days=10
-)  # a story silent for so long takes no posts; after WINDOW only those that fit well
+WINDOW = timedelta(hours=72)  # a post or a story that had no company for so long finds none any more
 
 FEATURES = (
     "rare_words", "shared_words", "shorter", "numbers", "place", "around", "other_place",
-    "other_around", "nowhere", "common_place", "address", "topic", "no_topic", "fine_topic",
+    "other_around", "nowhere", "address", "topic", "no_topic", "fine_topic",
     "other_fine_topic", "risks_dot", "risks_alike", "one_has_risk", "severity_gap", "long_ago", "far",
     "source", "least_relevance", "relevance_gap", "topic_around", "rare_words_elsewhere", "vector",
     "vector_around", "vector_elsewhere", "vector_other_topic",
@@ -65,8 +62,7 @@ class Seen:
     numbers: frozenset[str]
     vector: npt.NDArray[np.float32] | None = field(repr=False)  #: unit length; None: the post has none
     places: frozenset[str]
-    around: frozenset[str]  #: places and the settlement of the source, but for the common ones
-    has_common_place: bool  #: the text names one that half of the posts name: the town
+    around: frozenset[str]  #: places and the settlement of the source
     address: str | None  #: beginning of the street, folded
     topic_group: str | None
     topic: str | None
@@ -89,13 +85,11 @@ class Weights:
     encoder: str  #: whose vectors the weights were learnt on
     vector_mean: float  #: cosine of two strange posts
     vector_spread: float
-    common_places: Sequence[str]  #: named so often that they say nothing of the event
     with_vector: Sequence[float]
     without_vector: Sequence[float]
     thread: Sequence[float]  #: whether a post and its comments tell of an event
     join: float  #: log odds from which a post joins a story
     merge: float  #: from which two groups are found to be one
-    reopen: float  #: what a story silent for WINDOW asks for on top of `join`
     thread_join: float
 
 
@@ -130,7 +124,6 @@ class Linker:
         self._with_vector = np.array(weights.with_vector)
         self._without_vector = np.array(weights.without_vector)
         self._thread = np.array(weights.thread)
-        self._common = frozenset(weights.common_places)
         self._reads_vectors = reads_vectors
 
     def see(self, post: Post, analysis: Analysis, home: Iterable[str] = ()) -> Seen:
@@ -154,8 +147,7 @@ class Linker:
             numbers=frozenset(lemma for lemma in lemmas if lemma.isdigit()),
             vector=np.asarray(analysis.vector, dtype=np.float32) if has_vector else None,
             places=places,
-            around=places.union(home) - self._common,
-            has_common_place=bool(places & self._common),
+            around=places.union(home),
             address=_street(analysis.address),
             topic_group=analysis.topic_group,
             topic=analysis.topic,
@@ -183,7 +175,7 @@ class Linker:
     def features(self, one: Seen, other: Seen) -> list[float]:
         """In the order of FEATURES."""
         rare = math.log1p(sum([one.rare[lemma] for lemma in one.rare.keys() & other.rare.keys()]))
-        place, around = bool(one.places & other.places & one.around), bool(one.around & other.around)
+        place, around = bool(one.places & other.places), bool(one.around & other.around)
         topic = one.topic_group is not None and one.topic_group == other.topic_group
         fine_topic = one.topic is not None and one.topic == other.topic
         hours = abs((one.at - other.at).total_seconds()) / 3600
@@ -200,10 +192,9 @@ class Linker:
             bool(one.numbers & other.numbers),
             place,
             around,
-            bool(one.places & one.around and other.places & other.around and not place),
+            bool(one.places and other.places and not place),
             bool(one.around and other.around and not around),
             not (one.around and other.around),
-            one.has_common_place and other.has_common_place,
             one.address is not None and one.address == other.address,
             topic,
             one.topic_group is None or other.topic_group is None,

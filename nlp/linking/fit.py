@@ -14,7 +14,6 @@ import hashlib
 import json
 import logging
 import math
-import pickle
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,14 +27,15 @@ import numpy.typing as npt
 
 from index.domain.analysis import Analysis
 from index.domain.post import Network, Post, PostKind
+from index.posts.document import analysis_from_json, analysis_to_json
 from nlp.analyse import Analyser
 from nlp.district import load_district
 from nlp.linking import (
     FEATURES,
     FOLDER,
-    MEMORY,
     THREAD,
     VECTOR_FEATURES,
+    WINDOW,
     Linker,
     Weights,
     read_words,
@@ -51,15 +51,14 @@ logger = logging.getLogger(__name__)
 
 BATCH = 512  # posts
 STRANGERS = 5  # of so many pairs that tell of different events one teaches, with their weight
-COMMON_SHARE = 0.15  # of posts that name a place, from which it says nothing of the event
 PAIR_PENALTY, THREAD_PENALTY = 3.0, 1.0  # L2 on standardised features
-TRIED = {"join": (0.0, 0.4), "merge": (0.0, 0.5), "reopen": (0.5,), "thread_join": (-0.25,)}
+TRIED = {"join": (0.0, 0.4), "merge": (0.0, 0.5), "thread_join": (-0.25,)}
 _PairSet: TypeAlias = set[frozenset[str]]
 _Floats: TypeAlias = npt.NDArray[np.float64]
 BLANK = Weights(
-    idf={}, unknown_idf=9.0, encoder="", vector_mean=0.0, vector_spread=1.0, common_places=(),
+    idf={}, unknown_idf=9.0, encoder="", vector_mean=0.0, vector_spread=1.0,
     with_vector=[0.0] * (len(FEATURES) + 1), without_vector=[0.0] * (len(FEATURES) + 1),
-    thread=[0.0] * (len(THREAD) + 1), join=0.0, merge=0.0, reopen=0.5, thread_join=0.0,
+    thread=[0.0] * (len(THREAD) + 1), join=0.0, merge=0.0, thread_join=0.0,
 )  # fmt: skip
 
 
@@ -131,13 +130,14 @@ def _cached(
     if cache is None:
         return _analyse(posts, analyser)
     key = f"{analyser.version} {analyser.models.encoder.name}".encode() + path.read_bytes()
-    kept = cache / f"{path.name}.{hashlib.sha256(key).hexdigest()[:12]}.pickle"
+    kept = cache / f"{path.name}.{hashlib.sha256(key).hexdigest()[:12]}.json"
     if kept.is_file():
-        found: dict[str, Analysis] = pickle.loads(kept.read_bytes())  # noqa: S301  # written below
-        return found
+        rows: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+        return {post_id: analysis_from_json(row, tuple(row["vector"])) for post_id, row in rows.items()}
     found = _analyse(posts, analyser)
+    written = {post_id: {**analysis_to_json(each), "vector": each.vector} for post_id, each in found.items()}
     cache.mkdir(parents=True, exist_ok=True)
-    kept.write_bytes(pickle.dumps(found))
+    kept.write_text(json.dumps(written, ensure_ascii=False), encoding="utf-8")
     return found
 
 
@@ -161,12 +161,10 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 
 def ground(lines: Sequence[Line], encoder: str, idf: Mapping[str, Any]) -> Weights:
-    """What features rest on: how rare words are, how near strange posts are, which places are common."""
+    """What features rest on: how rare words are, how near strange posts are."""
     mean, spread = _background(lines)
-    places = Counter(place for line in lines if line.analysis.relevant for place in line.analysis.places)
-    common = [place for place, n in sorted(places.items()) if n > COMMON_SHARE * places.total()]
     return replace(
-        BLANK, encoder=encoder, vector_mean=mean, vector_spread=spread, common_places=common, **idf
+        BLANK, encoder=encoder, vector_mean=mean, vector_spread=spread, **idf
     )  # fmt: skip
 
 
@@ -193,7 +191,7 @@ def fit(grounded: Weights, taught: Iterable[Lessons]) -> Weights:
 
 
 def _lessons(lines: Sequence[Line], linker: Linker) -> Lessons:
-    """Pairs within MEMORY, of strangers one of STRANGERS; posts with comments."""
+    """Pairs within WINDOW, of strangers one of STRANGERS; posts with comments."""
     chance = np.random.default_rng(7)
     talked = {line.post.parent_id for line in lines if line.post.parent_id}
     posts = [(line.story, linker.see(line.post, line.analysis, line.home)) for line in lines]
@@ -203,7 +201,7 @@ def _lessons(lines: Sequence[Line], linker: Linker) -> Lessons:
         (linker.features(post, earlier), is_one)
         for number, (story, post) in enumerate(posts)
         for other, earlier in posts[:number]
-        if post.at - earlier.at <= MEMORY
+        if post.at - earlier.at <= WINDOW
         and ((is_one := story is not None and story == other) or chance.random() < 1 / STRANGERS)
     ]
     return Lessons(

@@ -1,12 +1,13 @@
-"""What the models say of posts: the encoder in a thread of its own, the heads beside it."""
+"""What the models say of posts: one encoder pass for a batch, then the heads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nlp.models.base import HeadInput, HeadOutput, Models
+import numpy as np
+
+from nlp.models.base import HeadInput, HeadOutput, Models, Vectors
 
 BATCH = 32  # texts of near length in one pass of the encoder
 
@@ -19,26 +20,20 @@ class Said:
     output: HeadOutput
 
 
-def ask_models(inputs: Sequence[HeadInput], models: Models) -> Iterator[tuple[list[int], list[Said]]]:
-    """Places of some inputs and the answers to them, until every input has one.
+def ask_models(inputs: Sequence[HeadInput], models: Models) -> list[Said]:
+    """One answer an input, same order. Texts go through the encoder by length, so that none waits padded."""
+    if not inputs:
+        return []
+    vectors = _encode(inputs, models)
+    outputs = models.predict(inputs, vectors)
+    return [Said(tuple(row.tolist()), output) for row, output in zip(vectors, outputs, strict=True)]
 
-    Texts go through the encoder by length, so that none waits padded. It runs ahead in its own thread: it
-    holds no lock of Python's, so the heads and all that the caller does with a batch cost hardly any time.
-    """
+
+def _encode(inputs: Sequence[HeadInput], models: Models) -> Vectors:
     texts = [each.encoder_text for each in inputs]
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-    batches = [order[begin : begin + BATCH] for begin in range(0, len(order), BATCH)]
-    ahead = ThreadPoolExecutor(max_workers=1, thread_name_prefix="encoder")
-    try:
-        encoded = [
-            ahead.submit(models.encoder.encode, [texts[index] for index in batch]) for batch in batches
-        ]
-        for batch, waiting in zip(batches, encoded, strict=True):
-            vectors = waiting.result()
-            outputs = models.predict([inputs[index] for index in batch], vectors)
-            yield (
-                batch,
-                [Said(tuple(row.tolist()), output) for row, output in zip(vectors, outputs, strict=True)],
-            )
-    finally:
-        ahead.shutdown(cancel_futures=True)
+    vectors = np.empty((len(texts), models.encoder.dims), dtype=np.float32)
+    for begin in range(0, len(order), BATCH):
+        batch = order[begin : begin + BATCH]
+        vectors[batch] = models.encoder.encode([texts[index] for index in batch])
+    return vectors

@@ -66,7 +66,9 @@ def train_encoder(data: Path, folder: Path, plan: Plan, *, go_on: bool) -> None:
     corpus = read_corpus(data)
     kursk = publics.apart(read_kursk(data), key=lambda row: row[3])[0]
     categories = sorted({row[1] for row in kursk})
-    model, tokenizer = (_left if go_on else _fresh)(data, folder, corpus, len(categories))
+    model, tokenizer = (
+        _left(folder, len(categories)) if go_on else _fresh(data, folder, corpus, len(categories))
+    )
     say(f"fine-tuning on {len(corpus.seen)} lines, {tokenizer.get_vocab_size()} pieces")
     encoder.Trainer(
         model=model, tokenizer=tokenizer, lines=[corpus.train[row] for row in corpus.seen],
@@ -96,7 +98,7 @@ def _fresh(data: Path, folder: Path, corpus: Corpus, kursk_classes: int) -> tupl
     return encoder.MultiTask(bert, kursk_classes=kursk_classes), tokenizer
 
 
-def _left(data: Path, folder: Path, corpus: Corpus, kursk_classes: int) -> tuple[MultiTask, Tokenizer]:
+def _left(folder: Path, kursk_classes: int) -> tuple[MultiTask, Tokenizer]:
     """What an earlier run left in the folder. Raises Misconfigured when it left nothing."""
     import torch
     from tokenizers import Tokenizer

@@ -119,6 +119,7 @@ def choose_thresholds(p: Array, lines: Sequence[Line]) -> dict[str, Any]:
 def best_threshold(p: Array, truth: Array) -> float:
     """Half of the best F1, or what is nearest to it among thresholds that are hardly worse than the best.
 
+    `p` are probabilities (n,), `truth` 0 or 1 (n,).
     Half of the best F1 is where calibrated probabilities reach it (Lipton, Elkan, Naryanaswamy 2014); the
     lines only correct it where they contradict by more than chance: about one standard error of F1.
     """

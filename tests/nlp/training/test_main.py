@@ -8,10 +8,9 @@ import pytest
 
 from index.errors import Misconfigured
 from nlp.training.__main__ import _left
-from nlp.training.build import Corpus
 
 
 def test_continuing_a_run_that_left_nothing_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match=r"нет last\.pt: продолжать нечего") as refused:
-        _left(tmp_path, tmp_path, Corpus(train=[], dev=[]), 17)
+        _left(tmp_path, 17)
     assert refused.value.remedy == "Начните без --continue."

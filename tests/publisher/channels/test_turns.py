@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from api.practice.twin import Twin
 from crawlers.pace import Pace
-from index.desk import Desk, open_desk
+from index.desk import Desk
 from index.domain.page import Page, PageMode
 from index.domain.post import Network
 from index.domain.publication import Message
@@ -28,19 +26,6 @@ KEYS = {
     Network.TELEGRAM: "telegram_bot_token",
     Network.MAX: "max_token",
 }
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    with_desk = open_desk("sqlite", tmp_path)
-    yield with_desk
-    with_desk.close()
-
-
-@pytest.fixture
-def twin() -> Iterator[Twin]:
-    with Twin(limits=False) as twin:
-        yield twin
 
 
 @pytest.fixture(params=ADDRESSES)

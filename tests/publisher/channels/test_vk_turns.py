@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -30,17 +29,9 @@ BUCKET = token_bucket(Network.VK, network.USER_TOKEN)
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    with_desk = open_desk("sqlite", tmp_path)
-    yield with_desk
-    with_desk.close()
-
-
-@pytest.fixture
-def twin() -> Iterator[Twin]:
-    with Twin(limits=False) as twin:
-        twin.community(Network.VK, "club1", title="Район")
-        yield twin
+def twin(twin: Twin) -> Twin:
+    twin.community(Network.VK, "club1", title="Район")
+    return twin
 
 
 def channel(twin: Twin, desk: Desk, **facts: Any) -> Channel:
