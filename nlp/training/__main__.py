@@ -39,7 +39,7 @@ def main() -> int:
         if not given.heads_only:
             from nlp.training.encoder import Plan
 
-            plan = Plan(epochs=given.epochs, rate=given.rate, minutes=given.minutes)
+            plan = Plan(epochs=given.epochs, rate=given.rate, minutes=given.minutes, public=given.public)
             train_encoder(given.data, folder, plan, go_on=given.go_on)
         with np.load(folder / "layers.npz") as layers:
             card = build_heads(given.data, folder, dict(layers))
@@ -63,7 +63,7 @@ def train_encoder(data: Path, folder: Path, plan: Plan, *, go_on: bool) -> None:
     from nlp.training import encoder, export
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    corpus = read_corpus(data)
+    corpus = read_corpus()
     kursk = publics.apart(read_kursk(data), key=lambda row: row[3])[0]
     categories = sorted({row[1] for row in kursk})
     model, tokenizer = (
@@ -137,6 +137,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=130.0, help="most that the fine-tuning may take")
     parser.add_argument("--epochs", type=float, default=5.0, help="times that every district line is read")
     parser.add_argument("--rate", type=float, default=2e-4, help="learning rate at its peak")
+    parser.add_argument(
+        "--public", type=float, default=1.0, help="times the usual share of the public sets in an epoch"
+    )
     parser.add_argument(
         "--continue", dest="go_on", action="store_true",
         help="begin with the weights an earlier or broken-off run left in --work",

@@ -45,12 +45,12 @@ class Corpus:
         return [row for row, line in enumerate(self.train) if line.part in HELD_PARTS]
 
 
-def read_corpus(data: Path) -> Corpus:
-    """The district corpus of the data folder with the additional voices of this project."""
-    train = read_lines(data / "district/train.jsonl")
+def read_corpus() -> Corpus:
+    """The district corpus that the project ships, labels mended (`corpus/mended.jsonl` tells which)."""
+    train = read_lines(CORPUS / "district-train.jsonl.gz")
     for path in sorted([*CORPUS.glob("x*.jsonl"), *CORPUS.glob("g*.jsonl.gz")]):
         train += read_lines(path)
-    return Corpus(train=train, dev=read_lines(data / "district/dev.jsonl"))
+    return Corpus(train=train, dev=read_lines(CORPUS / "district-dev.jsonl.gz"))
 
 
 def build_heads(data: Path, folder: Path, trained: dict[str, Array]) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def build_heads(data: Path, folder: Path, trained: dict[str, Array]) -> dict[str
 
     Writes heads.npz and heads.json there and returns the card.
     """
-    corpus = read_corpus(data)
+    corpus = read_corpus()
     encoder = OnnxEncoder(folder)
     say("features of all lines")
     train = stack.sample_of(corpus.train, head_inputs(corpus.train))

@@ -17,7 +17,6 @@ from sklearn.metrics import f1_score
 from nlp.models.labels import RISKS, SPANS, activate
 from nlp.models.onnx_encoder import OnnxEncoder
 from nlp.training import stack
-from nlp.training.__main__ import DATA
 from nlp.training.build import HELD_PARTS, outputs_apart, read_corpus
 from nlp.training.corpus import Line
 from nlp.training.inputs import head_inputs
@@ -28,10 +27,9 @@ PENALTIES = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01)
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m nlp.training.trials", description=__doc__)
-    parser.add_argument("--data", type=Path, default=DATA, help="folder of the data sets")
     parser.add_argument("--work", type=Path, required=True, help="folder that `make train` was given")
     given = parser.parse_args()
-    corpus = read_corpus(given.data)
+    corpus = read_corpus()
     train = stack.sample_of(corpus.train, head_inputs(corpus.train))
     held, seen = train.take(corpus.held), train.take(corpus.seen)
     with np.load(given.work / "layers.npz") as layers:
