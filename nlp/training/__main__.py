@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import shutil
 import sys
 import tempfile
@@ -27,6 +28,7 @@ if TYPE_CHECKING:  # torch takes seconds to load, and --heads-only does not need
     from nlp.training.encoder import MultiTask, Plan
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
+EVENED_ON = 400  # lines
 TASKS = ("district", "toxic", "tweets", "kursk")
 TRAINED = tuple(f"{task}.{part}" for task in TASKS for part in ("weight", "bias"))  # layers that are kept
 
@@ -36,7 +38,10 @@ def main() -> int:
     folder = given.work or Path(tempfile.mkdtemp(prefix="mcu-train-"))
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        if not given.heads_only:
+        if given.export_only:
+            kursk = publics.apart(read_kursk(given.data), key=lambda row: row[3])[0]
+            export_encoder(*_left(folder, len({row[1] for row in kursk})), folder, read_corpus())
+        elif not given.heads_only:
             from nlp.training.encoder import Plan
 
             plan = Plan(epochs=given.epochs, rate=given.rate, minutes=given.minutes, public=given.public)
@@ -60,7 +65,7 @@ def train_encoder(data: Path, folder: Path, plan: Plan, *, go_on: bool) -> None:
     """
     import torch
 
-    from nlp.training import encoder, export
+    from nlp.training import encoder
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     corpus = read_corpus()
@@ -76,8 +81,16 @@ def train_encoder(data: Path, folder: Path, plan: Plan, *, go_on: bool) -> None:
         toxic=publics.apart(read_toxic(data), key=publics.folded)[0],
         kursk=[(row[0], categories.index(row[1])) for row in kursk], folder=folder,
     ).train(plan)  # fmt: skip
+    export_encoder(model, tokenizer, folder, corpus)
+
+
+def export_encoder(model: MultiTask, tokenizer: Tokenizer, folder: Path, corpus: Corpus) -> None:
+    """encoder.onnx, sentence/ and layers.npz of a trained model."""
+    from nlp.training import export
+
     say("export")
-    export.export_onnx(model.bert, tokenizer, folder)
+    some = random.Random(17).sample(corpus.train, EVENED_ON)  # noqa: S311
+    export.export_onnx(model.bert, tokenizer, folder, [line.head_input().encoder_text for line in some])
     export.save_sentence_transformer(model.bert, tokenizer, folder / "sentence")
     state: dict[str, Array] = {name: model.state_dict()[name].numpy() for name in TRAINED}
     np.savez(folder / "layers.npz", **state)  # type: ignore[arg-type]
@@ -144,6 +157,9 @@ def _arguments() -> argparse.Namespace:
         "--continue", dest="go_on", action="store_true",
         help="begin with the weights an earlier or broken-off run left in --work",
     )  # fmt: skip
+    parser.add_argument(
+        "--export-only", action="store_true", help="export anew what a run left in --work, then the heads"
+    )
     parser.add_argument("--heads-only", action="store_true", help="use the encoder that --work already holds")
     return parser.parse_args()
 

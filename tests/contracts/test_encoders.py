@@ -45,7 +45,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     )  # fmt: skip
     bert = BertModel(config, add_pooling_layer=False).eval()
     onnx, sentence = tmp_path_factory.mktemp("onnx"), tmp_path_factory.mktemp("sentence")
-    export_onnx(bert, tokenizer, onnx)
+    export_onnx(bert, tokenizer, onnx, TEXTS)
     save_sentence_transformer(bert, tokenizer, sentence)
     return onnx, sentence
 
