@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +53,10 @@ STREETS = (
     "Парковой",
 )
 WORDS = ("опять шабутка на {}", "шабутка третий день на {}", "на {} шабутка, сидим", "{}: с утра шабутка")
+HARMLESS = (
+    "доброе утро, соседи с {}", "на {} сирень цветёт, красота", "гуляли по {}, погода чудо",
+    "с праздником, друзья с {}",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +65,14 @@ class Office:
     posts: PostIndex
     settings: Settings
 
-    def correct(self, values: dict[str, object], *, posts: int = len(STREETS) * len(WORDS)) -> None:
-        texts = [words.format(street) for words in WORDS for street in STREETS][:posts]
+    def correct(
+        self,
+        values: dict[str, object],
+        *,
+        posts: int = len(STREETS) * len(WORDS),
+        words: Sequence[str] = WORDS,
+    ) -> None:
+        texts = [each.format(street) for each in words for street in STREETS][:posts]
         written = [post(id=f"vk:-1_{n}", text=text) for n, text in enumerate(texts)]
         self.posts.add(written)
         for each in written:
@@ -102,7 +112,7 @@ def test_a_word_that_officers_explained_is_understood_on_a_street_not_seen(offic
 
 
 def test_corrections_that_teach_nothing_leave_the_heads_as_they_are(office: Office) -> None:
-    office.correct({"risks": []})  # what the heads say anyway
+    office.correct({"risks": []}, words=HARMLESS)  # what the heads say anyway
     report = office.train()
     assert not report.taken
     assert current_heads(office.settings.data) is None
