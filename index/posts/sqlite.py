@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -260,7 +261,7 @@ class SqlitePosts:
 
     def _create(self) -> None:
         db = self._connection()
-        db.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(db)
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if version > sql.SCHEMA_VERSION:
             raise Misconfigured(
@@ -692,6 +693,20 @@ def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
     rest = iter(items)
     while batch := list(islice(rest, size)):
         yield batch
+
+
+def _write_ahead(db: _Connection) -> None:
+    """Switches the file to write-ahead logging; waits here, since SQLite does not wait for this one lock."""
+    give_up = time.monotonic() + BUSY_TIMEOUT.total_seconds()
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() > give_up:
+                raise
+            time.sleep(0.02)
 
 
 @contextmanager
