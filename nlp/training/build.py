@@ -23,13 +23,8 @@ from nlp.training.linear import Array, Layer, fit, target_matrix
 
 VERSION = "2026.11.5"
 CORPUS = Path(__file__).parent / "corpus"
-HELD_PARTS = (
-    "g18",
-    "g19",
-    "g20",
-    "g21",
-    "g22",
-)  # the stack and the thresholds learn on parts no layer has seen
+#: The stack and the thresholds learn on parts that no layer under them has seen.
+HELD_PARTS = ("g18", "g19", "g20", "g21", "g22")
 NATURAL_PARTS = ("t23", "t24")  # class rates as in life
 STACK_PENALTY = 1.0  # chosen by leaving out each held part in turn: python -m nlp.training.trials
 

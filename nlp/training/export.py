@@ -81,12 +81,11 @@ def evened(bert: Any, tokenizer: Tokenizer, texts: Sequence[str]) -> Any:
     two blocks) drowned the others and let neighbours in a batch change a text's vector. After SmoothQuant
     (Xiao et al. 2022), by the largest value each neuron reaches on `texts`.
     """
-    loudest: list[torch.Tensor | None] = [None] * len(bert.encoder.layer)
+    loudest = [torch.zeros(block.output.dense.in_features) for block in bert.encoder.layer]
 
     def listen(number: int) -> Callable[..., None]:
         def hear(_: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
-            peak, known = given[0].detach().abs().amax((0, 1)), loudest[number]
-            loudest[number] = peak if known is None else torch.maximum(known, peak)
+            loudest[number] = torch.maximum(loudest[number], given[0].detach().abs().amax((0, 1)))
 
         return hear
 
@@ -101,7 +100,6 @@ def evened(bert: Any, tokenizer: Tokenizer, texts: Sequence[str]) -> Any:
     for each in listening:
         each.remove()
     for block, peak in zip(own.encoder.layer, loudest, strict=True):
-        assert peak is not None  # noqa: S101 - `texts` is not empty
         heaviest = block.output.dense.weight.abs().amax(0).clamp(min=1e-5)
         scale = peak.clamp(min=1e-3) ** EVENING / heaviest ** (1 - EVENING)
         block.output.dense = Evened(block.output.dense, (scale / scale.median()).clamp(min=0.05))
