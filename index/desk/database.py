@@ -14,6 +14,7 @@ from sqlalchemy.sql import Executable
 
 from index.desk import chain
 from index.errors import Conflict, Misconfigured, Refused, ServiceError, Unavailable
+from index.write_ahead import write_ahead
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +128,7 @@ def _sqlite_engine(url: str, busy: timedelta) -> Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves, below
-        connection.execute("PRAGMA journal_mode=WAL")
+        write_ahead(connection, busy)
         connection.execute("PRAGMA synchronous=FULL")  # `sending` must outlive a power cut
         connection.execute("PRAGMA foreign_keys=ON")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,6 +38,7 @@ from index.posts.document import (
 )
 from index.posts.query import Added, Count, Facet, Found, Kept, Order, PostState, Query, Record, Version
 from index.posts.steps import Steps
+from index.write_ahead import write_ahead
 
 BUSY_TIMEOUT = timedelta(seconds=10)  # how long a write waits for another process's
 CACHE_KIB = 16_000  # a connection, and there is one a thread
@@ -261,7 +261,7 @@ class SqlitePosts:
 
     def _create(self) -> None:
         db = self._connection()
-        _write_ahead(db)
+        write_ahead(db, BUSY_TIMEOUT)
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if version > sql.SCHEMA_VERSION:
             raise Misconfigured(
@@ -693,20 +693,6 @@ def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
     rest = iter(items)
     while batch := list(islice(rest, size)):
         yield batch
-
-
-def _write_ahead(db: _Connection) -> None:
-    """Switches the file to write-ahead logging; waits here, since SQLite does not wait for this one lock."""
-    give_up = time.monotonic() + BUSY_TIMEOUT.total_seconds()
-    while True:
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-            if not is_busy or time.monotonic() > give_up:
-                raise
-            time.sleep(0.02)
 
 
 @contextmanager
