@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from index.domain.analysis import Analysis, Intent
+from index.domain.analysis import Analysis, Intent, Risk, Severity
 from index.domain.post import AuthorKind, Post
 from index.domain.story import Story
 from nlp.analyse import analysed_text
 from nlp.bursts import HISTORY, Burst, Pulse
+from nlp.chain_messages import ChainMessages
 from nlp.district import District
 from nlp.linking import Linker, read_weights
 from nlp.score import Company, Scorer, total
@@ -26,16 +27,18 @@ REMEMBER = max(HISTORY, COPIES)  # how far back a restart has to read
 class Placed:
     """A post among the others. `moved` are other posts whose story has changed with it, by id.
 
-    `merged` are stories that went into another one with it.
+    `merged` are stories that went into another one with it, `graver` other posts to score again: with this
+    copy they have become a mass fake.
     """
 
     analysis: Analysis
     moved: Mapping[str, str | None]
     merged: Mapping[str, str]
+    graver: Sequence[str]
 
 
 class Beside:
-    """The memory of the last weeks: copies, stories, the pulse of topics, official answers.
+    """The memory of the last weeks: copies, chain messages, stories, the pulse of topics, official answers.
 
     Posts come oldest first. One placed twice gets the same answer unless its text has changed.
     """
@@ -50,6 +53,7 @@ class Beside:
         self._finder = PlaceFinder(district)
         self._scorer = Scorer(district)
         self._duplicates = Duplicates()
+        self._chains = ChainMessages()
         self._stories = StoryBook(self._linker)
         self._pulse = Pulse()
         self._answered: dict[str, datetime] = {}  # post → first official answer under it
@@ -62,15 +66,18 @@ class Beside:
         if self._texts.get(post.id, post.content_hash) != post.content_hash:
             self._stories.remove(post.id)  # edited: it may tell of something else now
             self._duplicates.remove(post.id)
+            self._chains.remove(post.id)
         self._texts[post.id] = post.content_hash
         copy_of = self._duplicates.place(post.id, analysed_text(post), post.published_at, post.origin_id)
-        analysis = replace(analysis, duplicate_of=copy_of)
+        graver = self._chain(post, analysis, copy_of)
+        analysis = self._grave(post, replace(analysis, duplicate_of=copy_of))
         placing = self._stories.place(self._linker.see(post, analysis, self._home(post)))
         self._note(post, analysis)
         analysis = replace(analysis, story_id=placing.story_id)
         return Placed(
-            analysis=self.score(post, analysis, now=now), moved=placing.changed, merged=placing.merged
-        )
+            analysis=self.score(post, analysis, now=now), moved=placing.changed, merged=placing.merged,
+            graver=graver,
+        )  # fmt: skip
 
     def restore(self, post: Post, analysis: Analysis) -> None:
         """Take back a post that was placed before a restart. Oldest first."""
@@ -78,11 +85,16 @@ class Beside:
         self._duplicates.restore(
             post.id, analysed_text(post), post.published_at, post.origin_id, analysis.duplicate_of
         )
+        self._chain(post, analysis, analysis.duplicate_of)
         self._stories.restore(self._linker.see(post, analysis, self._home(post)), analysis.story_id)
         self._note(post, analysis)
 
     def score(self, post: Post, analysis: Analysis, *, now: datetime) -> Analysis:
-        """The analysis with the parts of its company made anew; the text's own parts stay."""
+        """The analysis with the parts of its company made anew; the text's own parts stay.
+
+        A relevant post of a mass fake is severity 3 (`labels.md`, rule 5), whatever its words alone say.
+        """
+        analysis = self._grave(post, analysis)
         parts = self._scorer.with_company(analysis.risk_parts, self.company(post, analysis, now=now))
         return replace(analysis, risk_parts=parts, risk_score=total(parts))
 
@@ -91,6 +103,7 @@ class Beside:
         return Company(
             growth=self._pulse.growth(analysis.topic_group, analysis.places, post.published_at),
             authors=self._stories.authors(analysis.story_id or "") or 1,
+            copies=len(self._chains.mass(post.id)) if analysis.relevant else 0,
             reach=post.counters.views,
             place=next(iter(analysis.places), None),
             silent=self.silence(post, analysis, now=now),
@@ -132,7 +145,19 @@ class Beside:
     def forget(self, now: datetime) -> None:
         """Drop what is older than the memory reaches."""
         self._pulse.forget(now - HISTORY)
+        self._chains.forget(now - COPIES)
         self._stories.forget(now)
+
+    def _chain(self, post: Post, analysis: Analysis, copy_of: str | None) -> Sequence[str]:
+        """Note the post among the chain messages; the others that became a mass fake with it."""
+        was_mass = bool(self._chains.mass(copy_of or post.id))
+        is_rumour = analysis.relevant and Risk.RUMOUR in analysis.risks
+        self._chains.add(post.id, copy_of, post.published_at, is_rumour=is_rumour)
+        return () if was_mass else [each for each in self._chains.mass(post.id) if each != post.id]
+
+    def _grave(self, post: Post, analysis: Analysis) -> Analysis:
+        is_mass_fake = analysis.relevant and bool(self._chains.mass(post.id))
+        return replace(analysis, severity=Severity.NOW) if is_mass_fake else analysis
 
     def _note(self, post: Post, analysis: Analysis) -> None:
         if analysis.relevant and analysis.intent is not Intent.AD:
@@ -155,10 +180,13 @@ def place_all(
     """
     beside = Beside(district, encoder=encoder)
     given = list(zip(posts, analyses, strict=True))
+    by_id = {post.id: post for post in posts}
     placed: dict[str, Analysis] = {}
     for post, analysis in sorted(given, key=lambda pair: (pair[0].published_at, pair[0].id)):
         done = beside.place(post, analysis, now=post.published_at)
         placed[post.id] = done.analysis
         for post_id, story_id in done.moved.items():
             placed[post_id] = replace(placed[post_id], story_id=story_id)
+        for post_id in done.graver:
+            placed[post_id] = beside.score(by_id[post_id], placed[post_id], now=post.published_at)
     return [placed[post.id] for post in posts]

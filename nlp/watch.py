@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -139,6 +139,7 @@ class Watcher:
         placed: dict[str, Record] = {}
         moved: dict[str, str | None] = {}
         merged: dict[str, str] = {}
+        graver: dict[str, None] = {}
         for record in records:
             if record.analysis is None:
                 continue
@@ -146,10 +147,26 @@ class Watcher:
             placed[record.post.id] = replace(record, analysis=done.analysis)
             moved |= done.moved
             merged |= done.merged
+            graver |= dict.fromkeys(done.graver)
         self._desk.stories.absorb(merged)
+        placed |= self._graver(graver, placed, now)
         for post_id in moved.keys() & placed.keys():
             placed[post_id] = _in_story(placed[post_id], moved.pop(post_id))
         return placed, moved
+
+    def _graver(
+        self, post_ids: Collection[str], placed: Mapping[str, Record], now: datetime
+    ) -> dict[str, Record]:
+        """Posts scored again, those of earlier turns too: a later copy showed that they are a mass fake."""
+        earlier = self._posts.get_many([post_id for post_id in post_ids if post_id not in placed])
+        watched = {
+            post_id: record for post_id, record in earlier.items() if record.state is PostState.WATCHED
+        }
+        return {
+            post_id: replace(record, analysis=self._beside.score(record.post, record.analysis, now=now))
+            for post_id, record in {**watched, **placed}.items()
+            if post_id in post_ids and record.analysis is not None
+        }
 
     def _save_stories(self, placed: Iterable[Record], moved: dict[str, str | None]) -> list[Story]:
         touched = {record.analysis.story_id for record in placed if record.analysis} | set(moved.values())

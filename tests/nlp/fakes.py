@@ -12,7 +12,7 @@ from index.domain.analysis import Intent, Risk, Sentiment
 from nlp.models.base import HeadInput, HeadOutput, Thresholds, Vectors
 
 DIMS = 32
-FIRE, OUTAGE = "горит", "нет воды"
+FIRE, OUTAGE, RUMOUR = "горит", "нет воды", "говорят"
 
 
 class WordEncoder:
@@ -34,7 +34,11 @@ class WordEncoder:
 
 
 class SpokenModels:
-    """«горит» is an emergency of severity 3, «нет воды» an outage of severity 2, «спам» is irrelevant."""
+    """What the words say.
+
+    «горит» is an emergency of severity 3, «нет воды» an outage and «говорят» a rumour of severity 2, «спам»
+    is irrelevant.
+    """
 
     version = "spoken-1"
     thresholds = Thresholds()
@@ -56,7 +60,7 @@ class SpokenModels:
 
 
 def _output(text: str) -> HeadOutput:
-    fire, dry, spam = FIRE in text, OUTAGE in text, "спам" in text
+    fire, dry, told, spam = FIRE in text, OUTAGE in text, RUMOUR in text, "спам" in text
     group = "Безопасность и правопорядок" if fire else "ЖКХ" if dry else None
     return HeadOutput(
         relevance=0.02 if spam else 0.98,
@@ -65,11 +69,14 @@ def _output(text: str) -> HeadOutput:
         topic={},
         sentiment={Sentiment.NEGATIVE if fire or dry else Sentiment.NEUTRAL: 1.0},
         toxicity=0.0,
-        risks={Risk.EMERGENCY: 0.95 if fire else 0.02, Risk.OUTAGE: 0.95 if dry else 0.02},
+        risks={
+            Risk.EMERGENCY: 0.95 if fire else 0.02, Risk.OUTAGE: 0.95 if dry else 0.02,
+            Risk.RUMOUR: 0.9 if told else 0.02,
+        },
         severity=(0.05, 0.02, 0.03, 0.9)
         if fire
         else (0.1, 0.1, 0.75, 0.05)
-        if dry
+        if dry or told
         else (0.94, 0.04, 0.01, 0.01),
         needs_answer=0.9 if dry else 0.1,
-    )
+    )  # fmt: skip

@@ -11,7 +11,7 @@ import pytest
 
 from index.desk import Desk, open_desk
 from index.domain.alert import AlertKind, AlertState
-from index.domain.analysis import Risk
+from index.domain.analysis import Risk, Severity
 from index.domain.post import AuthorKind, Network, PostKind
 from index.domain.source import Source, SourceHealth, SourceState
 from index.errors import Refused
@@ -93,6 +93,51 @@ def test_a_copy_joins_the_alert_of_its_original(stage: Stage) -> None:
     (alert,) = stage.alerts()
     assert set(alert.post_ids) == {"vk:-1_1", "ok:2"}
     assert stage.posts.get("ok:2").analysis.duplicate_of == "vk:-1_1"
+
+
+CHAIN = "Перешлите всем! Говорят, в Курлово ночью взорвут мост и никого не выпустят, заправляйте машины"
+
+
+def copies(count: int):
+    return [
+        post(id=f"vk:-{n}_1", text=CHAIN + "!" * n, published_at=NOON + timedelta(minutes=n))
+        for n in range(1, count + 1)
+    ]
+
+
+def test_a_rumour_in_three_copies_is_a_mass_fake_and_raises_one_alert(stage: Stage) -> None:
+    first, second, third = copies(3)
+    stage.take(first, second)
+    assert stage.alerts() == []
+    stage.take(third)
+    (alert,) = stage.alerts()
+    assert {each.id for each in (first, second, third)} == set(alert.post_ids)
+    for each in (first, second, third):
+        analysis = stage.posts.get(each.id).analysis
+        assert analysis.severity is Severity.NOW
+        assert "Рассылка слуха: 3" in [part.name for part in analysis.risk_parts]
+        assert analysis.risk_score == sum(part.points for part in analysis.risk_parts)
+
+
+def test_a_chain_goes_on_after_a_restart(stage: Stage) -> None:
+    *early, last = copies(3)
+    stage.take(*early)
+    stage.restart()
+    stage.take(last)
+    assert stage.posts.get(early[0].id).analysis.severity is Severity.NOW
+
+
+def test_copies_of_what_is_no_rumour_are_no_mass_fake(stage: Stage) -> None:
+    stage.take(*(replace(each, text=each.text.replace("Говорят, в", "Завтра в")) for each in copies(4)))
+    assert stage.alerts() == []
+
+
+def test_a_copy_that_is_not_about_the_district_is_not_made_urgent(stage: Stage) -> None:
+    *about, elsewhere = copies(3)
+    elsewhere = replace(elsewhere, text=elsewhere.text + " спам")
+    stage.take(*about, elsewhere)
+    severities = [stage.posts.get(each.id).analysis.severity for each in (*about, elsewhere)]
+    assert severities == [Severity.NOW, Severity.NOW, Severity.NONE]
 
 
 def three_without_water():
