@@ -77,6 +77,11 @@ class _Hit:
     def ends_phrase(self) -> bool:
         return not self.after or bool(_BREAK.search(self.gap_after))
 
+    @property
+    def is_quoted(self) -> bool:
+        """The name alone stands in quotation marks."""
+        return self.gap_before.endswith("«") and self.gap_after.startswith("»")
+
 
 class PlaceFinder:
     """Finds settlements by the pack's forms, slips, adjectives and inhabitants; one for a district.
@@ -98,6 +103,8 @@ class PlaceFinder:
         self._bird, self._river = _Stems(words["bird"]), _Stems(words["river"])
         self._context, self._local = _Stems(words["context"]), _Stems(words["local_sources"])
         self._elsewhere = _Stems(words["elsewhere"])
+        self._own_group = _Stems(words["own_group"])
+        self._sorts = _Stems(words["sorts"])
         self._nicknames = words["nicknames"]
         self._rivers = frozenset(words["rivers"])
         self._source = lru_cache(maxsize=4096)(self._read_source)
@@ -190,6 +197,8 @@ class PlaceFinder:
             return False
         if place.name in self._common and not _stands_alone(hit):
             return False
+        if company.side <= 0 and hit.is_quoted and hit.before not in _SETTLEMENT:
+            return False  # «кухни «Вековка»», «роман «Красное эхо»»: a thing of that name
         elsewhere = self._elsewhere.any(hit.near)
         if not place.needs_context:
             return not (company.side < 0 and (elsewhere or place.name in company.titled))
@@ -205,6 +214,8 @@ class PlaceFinder:
         if hit.after == "р" and hit.gap_after == " ":  # «Гусь-Хрустальный р-н»
             return True
         if hit.name.kind is Kind.ADJECTIVE and hit.after.isdigit() and hit.gap_after == " ":  # a street
+            return True
+        if "«" in hit.gap_before and self._sorts.any(hit.near):  # «сорт «Золотковский ранний»»
             return True
         if name in self._not_near and self._not_near[name].any(hit.near):
             return True
@@ -253,23 +264,28 @@ class PlaceFinder:
             unique=frozenset(unique),
             named=frozenset(hit.name.place.name for hit in hits if hit.name.kind is not Kind.NICKNAME),
             is_local=self._context.any(words),
-            is_elsewhere=self._elsewhere.any(_unless_denied(words)),
+            is_elsewhere=self._elsewhere.any(_unless_denied(_outside(hits, words))),
         )
 
     def _read_source(self, title: str) -> tuple[int, frozenset[str]]:
         """The weight of a source for the district, and the settlements in its title.
 
-        2: it is of the district, 1: of the region, 0: its title does not tell, -4: of another region.
+        2: it is of the district, 1: of the region or a settlement's own group, 0: its title does not tell,
+        -4: of another region.
         """
         hits, words = self._hits(title)
         own = [hit for hit in hits if hit.name.kind is not Kind.NICKNAME]
         titled = frozenset(hit.name.place.name for hit in own)
+        others = _outside(hits, words)
         if self._local.any(words):
             return 2, titled
-        if self._elsewhere.any(words):
+        if self._elsewhere.any(others):
             return -4, titled
         certain = any(not hit.name.place.needs_context for hit in own) or len(titled) > 1
-        return (2 if certain else 1 if self._regional.any(words) else 0), titled
+        if certain:
+            return 2, titled
+        is_group = bool(titled - self._common) and all(self._own_group.any([word]) for word in others)
+        return (1 if is_group or self._regional.any(words) else 0), titled
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +335,12 @@ def _neighbours(
     ):
         end += 1
     return _unless_denied([*words[begin:first], *words[last + 1 : end + 1]])
+
+
+def _outside(hits: Sequence[_Hit], words: list[str]) -> list[str]:
+    """Words that are no part of a name: «бор» says nothing of another region in «Тасинский Бор»."""
+    inside = {at for hit in hits for at in range(hit.first, hit.last + 1)}
+    return [word for at, word in enumerate(words) if at not in inside]
 
 
 def _unless_denied(words: list[str]) -> tuple[str, ...]:

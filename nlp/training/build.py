@@ -13,7 +13,7 @@ import numpy as np
 
 from nlp.models.base import HeadInput, Vectors
 from nlp.models.features import Vocabulary, names_of
-from nlp.models.heads import HeadWeights, save_heads
+from nlp.models.heads import Heads, HeadWeights, save_heads
 from nlp.models.labels import activate
 from nlp.models.onnx_encoder import OnnxEncoder
 from nlp.training import publics, stack
@@ -86,14 +86,7 @@ def build_heads(data: Path, folder: Path, trained: dict[str, Array]) -> dict[str
     toxic = _toxicity(encoder, vocabulary, toxic_counts, toxic_train, toxic_dev, trained)
     whole = Layer(np.hstack([layer.weights, toxic.ngram]), np.append(layer.bias, toxic.ngram_bias))
     vocabulary, whole = stack.pruned(vocabulary, whole, x, stack.KEPT_FEATURES)
-    weights = HeadWeights(
-        vocabulary=vocabulary, ngram=whole.weights, ngram_bias=whole.bias,
-        vector=np.hstack([_vector_layer(trained).weights, trained["toxic.weight"].T]),
-        vector_bias=np.append(_vector_layer(trained).bias, trained["toxic.bias"]),
-        stack=stack.with_toxicity(stacked.weights, toxic.stack),
-        stack_bias=np.append(stacked.bias, np.float32(toxic.stack_bias)),
-        alone=np.hstack([alone, toxic.alone[:, None]]),
-    )  # fmt: skip
+    weights = _weights(vocabulary, whole, trained, stacked, toxic, alone)
     card = {
         "version": f"mcu-{VERSION}", "encoder": encoder.name,
         "thresholds": {**thresholds, "toxicity": toxic.threshold},
@@ -112,6 +105,48 @@ def outputs_apart(
     vocabulary, layer = stack.fit_ngrams(seen)
     vectors = stack.scaled(_vectors(encoder, held.inputs))
     return layer.logits(vocabulary.matrix(held.counts)), _vector_layer(trained).logits(vectors)
+
+
+def heads_apart(
+    held: stack.Sample, seen: stack.Sample, encoder: OnnxEncoder, trained: dict[str, Array]
+) -> dict[str, Heads]:
+    """For each held part heads of which no layer has seen it: what can be expected of new posts.
+
+    The n-grams learn from `seen` alone, the stack and the thresholds from the other held parts. Toxicity,
+    which no part has labels of, is told by the vector alone.
+    """
+    vocabulary, layer = stack.fit_ngrams(seen)
+    vocabulary, layer = stack.pruned(vocabulary, layer, vocabulary.matrix(seen.counts), stack.KEPT_FEATURES)
+    ngram = layer.logits(vocabulary.matrix(held.counts))
+    vector = _vector_layer(trained).logits(stack.scaled(_vectors(encoder, held.inputs)))
+    by_vector = stack.vector_toxicity(len(vocabulary))
+    whole = Layer(np.hstack([layer.weights, by_vector.ngram]), np.append(layer.bias, by_vector.ngram_bias))
+    found = {}
+    for part in HELD_PARTS:
+        others = [row for row, line in enumerate(held.lines) if line.part != part]
+        y = target_matrix(held.take(others).lines)
+        stacked = stack.fit_stack(ngram[others], vector[others], y, penalty=STACK_PENALTY)
+        p = activate(stacked.logits(np.hstack([ngram[others], vector[others]])))
+        thresholds = stack.choose_thresholds(p, held.take(others).lines)
+        weights = _weights(vocabulary, whole, trained, stacked, by_vector, stack.fit_alone(ngram[others], y))
+        thresholds["toxicity"] = by_vector.threshold
+        card = {"version": f"apart-{part}", "encoder": encoder.name, "thresholds": thresholds}
+        found[part] = Heads(weights, card)
+    return found
+
+
+def _weights(
+    vocabulary: Vocabulary, ngram: Layer, trained: dict[str, Array], stacked: Layer, toxic: stack.Toxicity,
+    alone: Array,
+) -> HeadWeights:  # fmt: skip
+    return HeadWeights(
+        vocabulary=vocabulary, ngram=ngram.weights, ngram_bias=ngram.bias,
+        vector=np.hstack([_vector_layer(trained).weights, trained["toxic.weight"].T]),
+        vector_bias=np.append(_vector_layer(trained).bias, trained["toxic.bias"]),
+        stack=stack.with_toxicity(stacked.weights, toxic.stack),
+        stack_bias=np.append(stacked.bias, np.float32(toxic.stack_bias)),
+        alone=np.hstack([alone, toxic.alone[:, None]]),
+    )  # fmt: skip
 
 
 def _vector_layer(trained: dict[str, Array]) -> Layer:

@@ -17,7 +17,7 @@ from nlp.training.corpus import Line
 def head_inputs(lines: Sequence[Line]) -> list[HeadInput]:
     """One input a line, same order."""
     finder = PlaceFinder(load_district())
-    posts = {line.id: _post(line) for line in lines}
+    posts = {line.id: as_post(line) for line in lines}
     return [_input(posts[line.id], posts.get(line.parent or ""), finder) for line in lines]
 
 
@@ -26,7 +26,8 @@ def _input(post: Post, parent: Post | None, finder: PlaceFinder) -> HeadInput:
     return head_input(post, post.text, parent, places, finder)
 
 
-def _post(line: Line) -> Post:
+def as_post(line: Line) -> Post:
+    """The post that a labelled line tells of."""
     return Post(
         id=line.id, network=Network(line.platform), kind=PostKind(line.kind), source=line.source,
         author=line.author, published_at=datetime.fromisoformat(line.published_at), text=line.text,

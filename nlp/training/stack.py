@@ -193,6 +193,14 @@ def toxicity_of(layer: Layer, ngram: Array, vector: Array, truth: Array) -> Toxi
     )  # fmt: skip
 
 
+def vector_toxicity(features: int) -> Toxicity:
+    """Toxicity as the vector alone tells it, for heads that are made to judge the district's labels."""
+    return Toxicity(
+        ngram=np.zeros((features, 1), np.float32), ngram_bias=0.0, stack=np.array([0, 1], np.float32),
+        stack_bias=0.0, alone=np.array([1, 0], np.float32), threshold=0.5, figures={},
+    )  # fmt: skip
+
+
 def _pair(x: Array, truth: Array) -> Layer:
     return fit(x, truth, penalty=1e-4, rounds=300, rate=0.05)
 
