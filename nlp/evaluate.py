@@ -117,7 +117,7 @@ def evaluate_file(file: Path, *, encoder: str | None = None, district: Path | No
     predicted = predict(lines, encoder=encoder, district=district)
     if predicted.faults:
         raise Refused(f"{file.name}: {predicted.faults[0]}")
-    rules = [rule for rule in load_district(district).rules if _is_of_posts(rule)]
+    rules = [rule for rule in load_district(district).rules if _is_of_file(rule)]
     return evaluate([labels[row["id"]] for row in predicted.rows], predicted.rows, rules)
 
 
@@ -138,7 +138,7 @@ def evaluate(
 ) -> Evaluation:
     """Both in the same order, the fields of the contract. Pure: the same rows, the same figures.
 
-    `rules` are those that raise an alert for a single post; without any nothing is said of alerts.
+    `rules` are those that raise an alert for a post or a story; without any nothing is said of alerts.
     """
     figures = tuple(
         Figure(
@@ -223,31 +223,72 @@ def not_missed(labels: Sequence[Row], said: Sequence[Row]) -> float | None:
 
 
 def alert_metrics(rules: Sequence[AlertRule]) -> tuple[tuple[str, Metric, float, bool], ...]:
-    """What the rules for single posts raise: of what must not be missed, and of everything."""
+    """What the rules raise of what must not be missed, and of everything: for posts alone, with stories.
 
-    def raised(row: Row) -> bool:
-        facts = Facts(
-            relevant=row["relevant"], score=row["risk_score"], severity=Severity(row["severity"]),
-            risks=frozenset(map(Risk, row["risks"])), places=frozenset(row["places"]),
-            topic_group=row["topic_group"], needs_answer=row["needs_answer"],
-        )  # fmt: skip
-        return any(rule.matches(facts) for rule in rules)
+    With stories a post counts as reached when its matter is raised: itself, what it repeats, or its story.
+    """
+    alone = [rule for rule in rules if rule.kind is AlertKind.POST]
+    together = [rule for rule in rules if rule.kind is AlertKind.STORY]
+
+    def raises(row: Row) -> bool:
+        facts = _facts_of([row], authors=1)
+        return any(rule.matches(facts) for rule in alone)
+
+    def matters(labels: Sequence[Row], said: Sequence[Row]) -> set[str]:
+        found = {_matter(row) for row in said if raises(row)}
+        stories: dict[str, list[tuple[Row, Row]]] = defaultdict(list)
+        for label, guess in zip(labels, said, strict=True):
+            if guess["story"]:
+                stories[guess["story"]].append((label, guess))
+        for story, members in stories.items():
+            authors = len({label.get("author") or label["id"] for label, _ in members})
+            facts = _facts_of([guess for _, guess in members], authors=authors)
+            if any(rule.matches(facts) for rule in together):
+                found.add(story)
+        return found
 
     def urgent(labels: Sequence[Row], said: Sequence[Row]) -> float | None:
         rows = [guess for row, guess in zip(labels, said, strict=True) if row["severity"] == 3]
-        return sum(map(raised, rows)) / len(rows) if rows else None
+        return sum(map(raises, rows)) / len(rows) if rows else None
 
     def share(_: Sequence[Row], said: Sequence[Row]) -> float | None:
-        return sum(map(raised, said)) / len(said) if said else None
+        return sum(map(raises, said)) / len(said) if said else None
+
+    def urgent_reached(labels: Sequence[Row], said: Sequence[Row]) -> float | None:
+        raised = matters(labels, said)
+        rows = [guess for row, guess in zip(labels, said, strict=True) if row["severity"] == 3]
+        return sum(_matter(row) in raised for row in rows) / len(rows) if rows else None
+
+    def alerts(labels: Sequence[Row], said: Sequence[Row]) -> float | None:
+        return len(matters(labels, said)) / len(said) if said else None
 
     return (
         ("severity 3 that raise an alert", urgent, 0.95, False),
-        ("posts that raise an alert", share, 0.08, True),
+        ("severity 3 in an alert, stories too", urgent_reached, 0.95, False),
+        ("posts that raise an alert", share, TOP_SHARE, True),
+        ("alerts, stories too, by posts", alerts, TOP_SHARE, True),
     )
 
 
-def _is_of_posts(rule: AlertRule) -> bool:
-    return rule.kind is AlertKind.POST and rule.mode is RuleMode.ACTIVE
+def _matter(row: Row) -> str:
+    """What an alert about the post would be about: a story, or one text with its copies."""
+    return str(row["story"] or row["duplicate_of"] or row["id"])
+
+
+def _facts_of(rows: Sequence[Row], *, authors: int) -> Facts:
+    return Facts(
+        relevant=any(row["relevant"] for row in rows), score=max(row["risk_score"] for row in rows),
+        severity=Severity(max(row["severity"] for row in rows)),
+        risks=frozenset(Risk(risk) for row in rows for risk in row["risks"]),
+        places=frozenset(place for row in rows for place in row["places"]),
+        topic_group=rows[-1]["topic_group"], needs_answer=any(row["needs_answer"] for row in rows),
+        posts=len(rows), authors=authors,
+    )  # fmt: skip
+
+
+def _is_of_file(rule: AlertRule) -> bool:
+    """Bursts need weeks of history and sources a crawler: a file has neither."""
+    return rule.kind in (AlertKind.POST, AlertKind.STORY) and rule.mode is RuleMode.ACTIVE
 
 
 def pair_f1(truth: Mapping[str, str], said: Mapping[str, str]) -> float | None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from index.domain.alert import AlertKind
-from index.domain.analysis import Risk
+from index.domain.analysis import Risk, Severity
 from index.errors import Refused
 from nlp.evaluate import (
     calibration_error,
@@ -68,6 +68,30 @@ def test_alerts_are_counted_of_what_must_not_be_missed_and_of_everything() -> No
     assert found["posts that raise an alert"].is_reached
     assert not found["severity 3 that raise an alert"].is_reached
     assert "цель не больше 0.08 ✓" in told.as_text()
+
+
+def test_a_story_of_three_authors_reaches_its_urgent_post() -> None:
+    rule = AlertRule(
+        id="story", title="Сюжет", kind=AlertKind.STORY, mode=RuleMode.ACTIVE, cooldown=timedelta(hours=48),
+        min_authors=3, min_severity=Severity.TODAY,
+    )  # fmt: skip
+    labels = [row(id=str(n), author=f"a{n}", severity=3 if n in (0, 40) else 1) for n in range(50)]
+    said = [row(id=str(n), story="s" if n < 3 else None, severity=2 if n == 1 else 1) for n in range(50)]
+    found = {figure.name: figure for figure in evaluate(labels, said, [rule]).figures}
+    assert found["severity 3 that raise an alert"].value == 0
+    assert found["severity 3 in an alert, stories too"].value == 0.5
+    assert found["alerts, stories too, by posts"].value == pytest.approx(0.02)
+
+
+def test_one_author_who_writes_thrice_is_no_story_to_raise() -> None:
+    rule = AlertRule(
+        id="story", title="Сюжет", kind=AlertKind.STORY, mode=RuleMode.ACTIVE, cooldown=timedelta(hours=48),
+        min_authors=3,
+    )  # fmt: skip
+    labels = [row(id=str(n), author="a", severity=3) for n in range(3)]
+    said = [row(id=str(n), story="s") for n in range(3)]
+    found = {figure.name: figure for figure in evaluate(labels, said, [rule]).figures}
+    assert found["severity 3 in an alert, stories too"].value == 0
 
 
 def test_copies_of_one_original_are_pairs_of_each_other() -> None:
