@@ -44,7 +44,10 @@ def main() -> int:
         elif not given.heads_only:
             from nlp.training.encoder import Plan
 
-            plan = Plan(epochs=given.epochs, rate=given.rate, minutes=given.minutes, public=given.public)
+            plan = Plan(
+                epochs=given.epochs, rate=given.rate, minutes=given.minutes, public=given.public,
+                fresh=given.fresh,
+            )  # fmt: skip
             train_encoder(given.data, folder, plan, go_on=given.go_on)
         with np.load(folder / "layers.npz") as layers:
             card = build_heads(given.data, folder, dict(layers))
@@ -156,6 +159,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--continue", dest="go_on", action="store_true",
         help="begin with the weights an earlier or broken-off run left in --work",
+    )  # fmt: skip
+    parser.add_argument(
+        "--fresh", nargs="*", default=[], metavar="PART",
+        help="with --continue: parts the earlier run has not seen, read four times as often as the others",
     )  # fmt: skip
     parser.add_argument(
         "--export-only", action="store_true", help="export anew what a run left in --work, then the heads"

@@ -42,6 +42,7 @@ class Plan:
     toxic: float = 0.5
     kursk: float = 1.0
     public: float = 1.0  #: times these shares; none goes over the whole set
+    fresh: Sequence[str] = ()  #: parts that a run which goes on has not seen: see `rows_of_epoch`
 
 
 class MultiTask(nn.Module):
@@ -171,12 +172,21 @@ def thinned(text: str, rng: random.Random) -> str:
     return " ".join(word for word in words if rng.random() > 0.11)
 
 
-def district_batches(lines: Sequence[Line], rng: random.Random) -> list[list[int]]:
-    """Every line once an epoch, lines of a story together.
+def rows_of_epoch(lines: Sequence[Line], fresh: Sequence[str], rng: random.Random) -> list[int]:
+    """Every line once; with fresh parts theirs twice and half of the others, which were read often before."""
+    if not fresh:
+        return list(range(len(lines)))
+    rows = [row for row, line in enumerate(lines) if line.part in fresh]
+    others = [row for row, line in enumerate(lines) if line.part not in fresh]
+    return rows * 2 + rng.sample(others, len(others) // 2)
+
+
+def district_batches(lines: Sequence[Line], rows: Sequence[int], rng: random.Random) -> list[list[int]]:
+    """The rows of an epoch, lines of a story together.
 
     Half of the batches hold one part only: near misses of one writer are the hard negatives of stories.
     """
-    units = _units(lines, rng)
+    units = _units(lines, rows, rng)
     rng.shuffle(units)
     half = len(units) // 2
     batches: list[list[int]] = []
@@ -201,14 +211,14 @@ def _width(lines: Sequence[Line], unit: list[int]) -> int:
     return max(len(lines[row].head_input().encoder_text) for row in unit)
 
 
-def _units(lines: Sequence[Line], rng: random.Random) -> list[list[int]]:
+def _units(lines: Sequence[Line], rows: Sequence[int], rng: random.Random) -> list[list[int]]:
     stories: dict[str, list[int]] = {}
     units: list[list[int]] = []
-    for index, line in enumerate(lines):
-        if line.story:
-            stories.setdefault(line.story, []).append(index)
+    for row in rows:
+        if story := lines[row].story:
+            stories.setdefault(story, []).append(row)
         else:
-            units.append([index])
+            units.append([row])
     for members in stories.values():
         rng.shuffle(members)
         units += [members[at : at + 3] for at in range(0, len(members), 3)]
@@ -272,8 +282,9 @@ class Trainer:
     def _steps(self, plan: Plan, rng: random.Random) -> list[tuple[str, list[Any]]]:
         steps: list[tuple[str, list[Any]]] = []
         while plan.epochs > 0:
+            rows = rows_of_epoch(self.lines, plan.fresh, rng)
             epoch: list[tuple[str, list[Any]]] = [
-                ("district", batch) for batch in district_batches(self.lines, rng)
+                ("district", batch) for batch in district_batches(self.lines, rows, rng)
             ]
             for task in ("tweets", "toxic", "kursk"):
                 share = min(1.0, getattr(plan, task) * plan.public)
