@@ -11,7 +11,7 @@ from index.domain.post import AuthorKind, Post
 from index.domain.story import Story
 from nlp.analyse import analysed_text
 from nlp.bursts import HISTORY, Burst, Pulse
-from nlp.chain_messages import ChainMessages
+from nlp.chain_messages import LEAST_LENGTH, ChainMessages
 from nlp.district import District
 from nlp.linking import Linker, read_weights
 from nlp.score import Company, Scorer, total
@@ -27,14 +27,14 @@ REMEMBER = max(HISTORY, COPIES)  # how far back a restart has to read
 class Placed:
     """A post among the others. `moved` are other posts whose story has changed with it, by id.
 
-    `merged` are stories that went into another one with it, `graver` other posts to score again: with this
-    copy they have become a mass fake.
+    `merged` are stories that went into another one with it, `mass_fake` earlier posts that say the same and
+    with it are a mass fake: see `Beside.grave`.
     """
 
     analysis: Analysis
     moved: Mapping[str, str | None]
     merged: Mapping[str, str]
-    graver: Sequence[str]
+    mass_fake: Sequence[str]
 
 
 class Beside:
@@ -53,7 +53,7 @@ class Beside:
         self._finder = PlaceFinder(district)
         self._scorer = Scorer(district)
         self._duplicates = Duplicates()
-        self._chains = ChainMessages()
+        self._chains = ChainMessages(COPIES)
         self._stories = StoryBook(self._linker)
         self._pulse = Pulse()
         self._answered: dict[str, datetime] = {}  # post → first official answer under it
@@ -69,14 +69,14 @@ class Beside:
             self._chains.remove(post.id)
         self._texts[post.id] = post.content_hash
         copy_of = self._duplicates.place(post.id, analysed_text(post), post.published_at, post.origin_id)
-        graver = self._chain(post, analysis, copy_of)
-        analysis = self._grave(post, replace(analysis, duplicate_of=copy_of))
+        self._chain(post, analysis, copy_of)
+        analysis = self.grave(post, replace(analysis, duplicate_of=copy_of))
         placing = self._stories.place(self._linker.see(post, analysis, self._home(post)))
         self._note(post, analysis)
         analysis = replace(analysis, story_id=placing.story_id)
         return Placed(
             analysis=self.score(post, analysis, now=now), moved=placing.changed, merged=placing.merged,
-            graver=graver,
+            mass_fake=self._chains.early(post.id),
         )  # fmt: skip
 
     def restore(self, post: Post, analysis: Analysis) -> None:
@@ -90,20 +90,25 @@ class Beside:
         self._note(post, analysis)
 
     def score(self, post: Post, analysis: Analysis, *, now: datetime) -> Analysis:
-        """The analysis with the parts of its company made anew; the text's own parts stay.
-
-        A relevant post of a mass fake is severity 3 (`labels.md`, rule 5), whatever its words alone say.
-        """
-        analysis = self._grave(post, analysis)
+        """The analysis with the parts of its company made anew; the text's own parts stay."""
         parts = self._scorer.with_company(analysis.risk_parts, self.company(post, analysis, now=now))
         return replace(analysis, risk_parts=parts, risk_score=total(parts))
+
+    def grave(self, post: Post, analysis: Analysis) -> Analysis:
+        """A relevant post of a mass fake is severity 3 (`labels.md`, rule 5), whatever its words alone say.
+
+        It stays so until it is analysed anew, also when a copy is edited away: it did go round.
+        """
+        if not (analysis.relevant and self._chains.is_mass(post.id)):
+            return analysis
+        parts = self._scorer.of_mass_fake(analysis.risk_parts)
+        return replace(analysis, severity=Severity.NOW, risk_parts=parts, risk_score=total(parts))
 
     def company(self, post: Post, analysis: Analysis, *, now: datetime) -> Company:
         """What stands around a post now."""
         return Company(
             growth=self._pulse.growth(analysis.topic_group, analysis.places, post.published_at),
             authors=self._stories.authors(analysis.story_id or "") or 1,
-            copies=len(self._chains.mass(post.id)) if analysis.relevant else 0,
             reach=post.counters.views,
             place=next(iter(analysis.places), None),
             silent=self.silence(post, analysis, now=now),
@@ -145,19 +150,14 @@ class Beside:
     def forget(self, now: datetime) -> None:
         """Drop what is older than the memory reaches."""
         self._pulse.forget(now - HISTORY)
-        self._chains.forget(now - COPIES)
         self._stories.forget(now)
 
-    def _chain(self, post: Post, analysis: Analysis, copy_of: str | None) -> Sequence[str]:
-        """Note the post among the chain messages; the others that became a mass fake with it."""
-        was_mass = bool(self._chains.mass(copy_of or post.id))
+    def _chain(self, post: Post, analysis: Analysis, copy_of: str | None) -> None:
+        """Note the post among the chain messages; what officials write passes nothing on."""
+        if post.author_kind is AuthorKind.OFFICIAL or len(post.text) < LEAST_LENGTH:
+            return
         is_rumour = analysis.relevant and Risk.RUMOUR in analysis.risks
-        self._chains.add(post.id, copy_of, post.published_at, is_rumour=is_rumour)
-        return () if was_mass else [each for each in self._chains.mass(post.id) if each != post.id]
-
-    def _grave(self, post: Post, analysis: Analysis) -> Analysis:
-        is_mass_fake = analysis.relevant and bool(self._chains.mass(post.id))
-        return replace(analysis, severity=Severity.NOW) if is_mass_fake else analysis
+        self._chains.add(post.id, copy_of, author=post.author, at=post.published_at, is_rumour=is_rumour)
 
     def _note(self, post: Post, analysis: Analysis) -> None:
         if analysis.relevant and analysis.intent is not Intent.AD:
@@ -187,6 +187,6 @@ def place_all(
         placed[post.id] = done.analysis
         for post_id, story_id in done.moved.items():
             placed[post_id] = replace(placed[post_id], story_id=story_id)
-        for post_id in done.graver:
-            placed[post_id] = beside.score(by_id[post_id], placed[post_id], now=post.published_at)
+        for post_id in done.mass_fake:
+            placed[post_id] = beside.grave(by_id[post_id], placed[post_id])
     return [placed[post.id] for post in posts]

@@ -230,12 +230,16 @@ def alert_metrics(rules: Sequence[AlertRule]) -> tuple[tuple[str, Metric, float,
     alone = [rule for rule in rules if rule.kind is AlertKind.POST]
     together = [rule for rule in rules if rule.kind is AlertKind.STORY]
 
-    def raises(row: Row) -> bool:
-        facts = _facts_of([row], authors=1)
-        return any(rule.matches(facts) for rule in alone)
+    known: dict[int, bool] = {}  # the bootstrap asks for the same rows hundreds of times
 
-    def matters(labels: Sequence[Row], said: Sequence[Row]) -> set[str]:
-        found = {_matter(row) for row in said if raises(row)}
+    def raises(row: Row) -> bool:
+        if id(row) not in known:
+            facts = _facts_of([row], authors=1)
+            known[id(row)] = any(rule.matches(facts) for rule in alone)
+        return known[id(row)]
+
+    def matters(labels: Sequence[Row], said: Sequence[Row], of: Mapping[str, str]) -> set[str]:
+        found = {of[row["id"]] for row in said if raises(row)}
         stories: dict[str, list[tuple[Row, Row]]] = defaultdict(list)
         for label, guess in zip(labels, said, strict=True):
             if guess["story"]:
@@ -255,24 +259,27 @@ def alert_metrics(rules: Sequence[AlertRule]) -> tuple[tuple[str, Metric, float,
         return sum(map(raises, said)) / len(said) if said else None
 
     def urgent_reached(labels: Sequence[Row], said: Sequence[Row]) -> float | None:
-        raised = matters(labels, said)
+        of = _matters(said)
+        raised = matters(labels, said, of)
         rows = [guess for row, guess in zip(labels, said, strict=True) if row["severity"] == 3]
-        return sum(_matter(row) in raised for row in rows) / len(rows) if rows else None
+        return sum(of[row["id"]] in raised for row in rows) / len(rows) if rows else None
 
     def alerts(labels: Sequence[Row], said: Sequence[Row]) -> float | None:
-        return len(matters(labels, said)) / len(said) if said else None
+        return len(matters(labels, said, _matters(said))) / len(said) if said else None
 
     return (
         ("severity 3 that raise an alert", urgent, 0.95, False),
-        ("severity 3 in an alert, stories too", urgent_reached, 0.95, False),
+        (REACHED, urgent_reached, 0.95, False),
         ("posts that raise an alert", share, TOP_SHARE, True),
         (ALERTS, alerts, TOP_SHARE, True),
     )
 
 
-def _matter(row: Row) -> str:
-    """What an alert about the post would be about: a story, or one text with its copies."""
-    return str(row["story"] or row["duplicate_of"] or row["id"])
+def _matters(rows: Sequence[Row]) -> dict[str, str]:
+    """What an alert about each post would be about: its story, that of what it repeats, or one text."""
+    stories = {row["id"]: row["story"] for row in rows if row["story"]}
+    texts = {row["id"]: row["duplicate_of"] or row["id"] for row in rows}
+    return {post_id: stories.get(post_id) or stories.get(text) or text for post_id, text in texts.items()}
 
 
 def _facts_of(rows: Sequence[Row], *, authors: int) -> Facts:
@@ -334,9 +341,9 @@ METRICS: tuple[tuple[str, Metric, float | None], ...] = (
     ("duplicates F1 (pairs)", duplicates_f1, 0.98),
     ("same story F1 (pairs)", stories_f1, 0.92),
 )
-ALERTS = "alerts, stories too, by posts"
-#: No interval: a resample would count a post as its own pair, and a matter that is drawn twice once.
-COUNTED_WHOLE = ("duplicates F1 (pairs)", "same story F1 (pairs)", ALERTS)
+REACHED, ALERTS = "severity 3 in an alert, stories too", "alerts, stories too, by posts"
+#: No interval: a resample would count a post as its own pair, and tear the stories that the models found.
+COUNTED_WHOLE = ("duplicates F1 (pairs)", "same story F1 (pairs)", REACHED, ALERTS)
 
 
 def _interval(

@@ -12,9 +12,9 @@ from index.domain.analysis import ScorePart, Sentiment
 from nlp.district import District
 from nlp.models.base import HeadOutput
 
-_NOW = "Опасность сейчас"
-_COMPANY = ("Рост", "Авторов", "Охват", "Власти молчат", "Место", "Рассылка слуха")  # how its parts begin
-_OF_MASS_FAKE = 0.6  # probability of danger now that a mass fake counts with
+_COMPANY = ("Рост", "Авторов", "Охват", "Власти молчат", "Место")  # how parts of the company begin
+_MASS_FAKE = "Массовая рассылка слуха"
+MASS_FAKE = 48  # score of a mass fake where the pack says nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,6 @@ class Company:
 
     growth: float = 1.0  #: of its topic in its place, times the usual for this hour of the week
     authors: int = 1  #: distinct, of its story
-    copies: int = 0  #: of the mass fake it belongs to; 0: it belongs to none
     reach: int | None = None  #: views; None: the network does not tell
     place: str | None = None  #: settlement it names
     silent: timedelta | None = None  #: since the post, without an official answer; None: none is needed
@@ -37,6 +36,7 @@ class Scorer:
         self._own: Mapping[str, float] = weights["own"]
         self._company: Mapping[str, float] = weights["company"]
         self._bend: float = weights["bend"]
+        self._mass_fake: int = weights.get("mass_fake", MASS_FAKE)
         self._district = district
         self._topic_points = {group.name: weights["topic"][group.severity] for group in district.topics}
 
@@ -44,7 +44,7 @@ class Scorer:
         """What the text itself earns; a post that is not about the district loses most of it."""
         own, p = self._own, output.severity
         parts = [
-            ScorePart(name=_NOW, points=self._points(own["now"], p[3])),
+            ScorePart(name="Опасность сейчас", points=self._points(own["now"], p[3])),
             ScorePart(name="Важность", points=self._points(own["today"], p[2] + p[3])),
             *self._risk_parts(output),
             *self._topic_part(output),
@@ -81,21 +81,18 @@ class Scorer:
     def with_company(self, parts: Sequence[ScorePart], company: Company) -> tuple[ScorePart, ...]:
         """Parts with those of the company made anew: doing it twice changes nothing.
 
-        A post that earned nothing itself gets nothing for its company; a mass fake is urgent by its copies.
+        A post that earned nothing itself gets nothing for its company.
         """
-        own = (
-            *(part for part in parts if not part.name.startswith(_COMPANY)),
-            *self._chain_parts(parts, company.copies),
-        )
+        own = tuple(part for part in parts if not part.name.startswith(_COMPANY))
         return (*own, *self.company_parts(company)) if total(own) >= self._company["from"] else own
 
-    def _chain_parts(self, parts: Sequence[ScorePart], copies: int) -> list[ScorePart]:
-        """Danger that the copies tell of and the text did not: together as if it had been likely."""
-        if not copies:
-            return []
-        told = sum(part.points for part in parts if part.name == _NOW)
-        lacking = self._points(self._own["now"], _OF_MASS_FAKE) - told
-        return [ScorePart(name=f"Рассылка слуха: {copies}", points=lacking)] if lacking > 0 else []
+    def of_mass_fake(self, parts: Sequence[ScorePart]) -> tuple[ScorePart, ...]:
+        """Parts of a post that many pass on: its copies bring it to the score of a mass fake, once."""
+        lacking = self._mass_fake - total(parts)
+        is_told = any(part.name == _MASS_FAKE for part in parts)
+        return tuple(parts) if is_told or lacking <= 0 else (
+            *parts, ScorePart(name=_MASS_FAKE, points=lacking)
+        )  # fmt: skip
 
     def _points(self, most: float, probability: float) -> int:
         """A rare probability of 0.2 is much already: the scale is bent."""

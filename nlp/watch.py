@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -77,10 +77,10 @@ class Watcher:
         """One turn: up to `limit` posts, oldest first. Raises Unavailable; nothing is lost then."""
         if not self._is_ready:
             self._recall(now)
-        moved = self._obey()
+        obeyed = self._obey()
         records = self._posts.analysed(limit=limit)
-        placed, moved_by_posts = self._place(records, now)
-        stories = self._save_stories(placed.values(), moved | moved_by_posts)
+        placed, moved = self._place(records, obeyed, now)
+        stories = self._save_stories(placed.values(), moved)
         matters = [
             *self._posts_that_matter(placed.values(), now),
             *self._stories_that_matter(stories, placed, now),
@@ -90,7 +90,7 @@ class Watcher:
         ]
         raised, counted = self._judge(matters, now)
         self._save(placed.values())
-        self._move(moved | moved_by_posts, placed)
+        self._move(moved, placed)
         self._desk.alerts.wake(now)
         self._beside.forget(now)
         report = WatchReport(
@@ -134,12 +134,13 @@ class Watcher:
         return self._beside.obey(self._desk.stories.pinned(), merged, checked)
 
     def _place(
-        self, records: Iterable[Record], now: datetime
+        self, records: Iterable[Record], obeyed: Mapping[str, str | None], now: datetime
     ) -> tuple[dict[str, Record], dict[str, str | None]]:
+        """The records placed, and other posts whose story has changed; `obeyed` are those officers moved."""
         placed: dict[str, Record] = {}
-        moved: dict[str, str | None] = {}
+        moved = dict(obeyed)
         merged: dict[str, str] = {}
-        graver: dict[str, None] = {}
+        mass_fakes: dict[str, None] = {}
         for record in records:
             if record.analysis is None:
                 continue
@@ -147,26 +148,26 @@ class Watcher:
             placed[record.post.id] = replace(record, analysis=done.analysis)
             moved |= done.moved
             merged |= done.merged
-            graver |= dict.fromkeys(done.graver)
+            mass_fakes |= dict.fromkeys(done.mass_fake)
         self._desk.stories.absorb(merged)
-        placed |= self._graver(graver, placed, now)
+        placed |= self._graver(mass_fakes, placed)
         for post_id in moved.keys() & placed.keys():
             placed[post_id] = _in_story(placed[post_id], moved.pop(post_id))
         return placed, moved
 
-    def _graver(
-        self, post_ids: Collection[str], placed: Mapping[str, Record], now: datetime
-    ) -> dict[str, Record]:
-        """Posts scored again, those of earlier turns too: a later copy showed that they are a mass fake."""
+    def _graver(self, post_ids: Iterable[str], placed: Mapping[str, Record]) -> dict[str, Record]:
+        """Posts, those of earlier turns too, that a later copy has shown to be a mass fake."""
         earlier = self._posts.get_many([post_id for post_id in post_ids if post_id not in placed])
-        watched = {
-            post_id: record for post_id, record in earlier.items() if record.state is PostState.WATCHED
-        }
-        return {
-            post_id: replace(record, analysis=self._beside.score(record.post, record.analysis, now=now))
-            for post_id, record in {**watched, **placed}.items()
-            if post_id in post_ids and record.analysis is not None
-        }
+        known = {each: record for each, record in earlier.items() if record.state is PostState.WATCHED}
+        graver = {}
+        for post_id in post_ids:
+            record = placed.get(post_id) or known.get(post_id)
+            if record is None or record.analysis is None:
+                continue
+            analysis = self._beside.grave(record.post, record.analysis)
+            if analysis != record.analysis:
+                graver[post_id] = replace(record, analysis=analysis)
+        return graver
 
     def _save_stories(self, placed: Iterable[Record], moved: dict[str, str | None]) -> list[Story]:
         touched = {record.analysis.story_id for record in placed if record.analysis} | set(moved.values())

@@ -27,6 +27,14 @@ _SETTLEMENT = frozenset(
     "селу селах станция станции разъезд разъезда разъезде разъезду рзд переезд жители жителей житель "
     "жительница клуб клубе город города городе".split()
 )
+_QUOTED_SETTLEMENT = (
+    _SETTLEMENT
+    | _TO_TOWN
+    | frozenset(
+        "пгт мо образование образования образовании поселение поселения поселении остановка остановки "
+        "остановке платформа платформы платформе".split()
+    )
+)
 _SHORT_SETTLEMENT = frozenset("п д с г ст".split())  # only with a dot: «п. Новый»
 _GOVERNED = {
     **dict.fromkeys("из до от у для около возле близ".split(), frozenset({"gent"})),
@@ -80,7 +88,7 @@ class _Hit:
     @property
     def is_quoted(self) -> bool:
         """The name alone stands in quotation marks."""
-        return self.gap_before.endswith("«") and self.gap_after.startswith("»")
+        return self.gap_before.endswith(tuple('«"„“')) and self.gap_after.startswith(tuple('»"“”'))
 
 
 class PlaceFinder:
@@ -103,8 +111,8 @@ class PlaceFinder:
         self._bird, self._river = _Stems(words["bird"]), _Stems(words["river"])
         self._context, self._local = _Stems(words["context"]), _Stems(words["local_sources"])
         self._elsewhere = _Stems(words["elsewhere"])
-        self._own_group = _Stems(words["own_group"])
-        self._sorts = _Stems(words["sorts"])
+        self._own_group = _Stems(words.get("own_group", ()))
+        self._sorts = _Stems(words.get("sorts", ()))
         self._nicknames = words["nicknames"]
         self._rivers = frozenset(words["rivers"])
         self._source = lru_cache(maxsize=4096)(self._read_source)
@@ -128,13 +136,12 @@ class PlaceFinder:
 
     def home_of(self, source: str) -> frozenset[str]:
         """Settlements that the title of a source names; empty when it names none or is of another region."""
-        side, titled = self._source(source)
-        return titled if side >= 0 else frozenset()
+        title = self._source(source)
+        return title.settlements if title.side >= 0 else frozenset()
 
     def side_of(self, source: str) -> int:
         """2: the title names the district, 1: the region, −1: another region, 0: it does not say."""
-        side, _ = self._source(source)
-        return max(-1, side)
+        return max(-1, self._source(source).side)
 
     def _scope(self, names: Iterable[str]) -> str | None:
         scopes = {self._scopes[name] for name in names}
@@ -166,8 +173,8 @@ class PlaceFinder:
                     word=words[at],
                     before=words[at - 1] if at else "",
                     after=words[last + 1] if last + 1 < len(words) else "",
-                    gap_before=text[spans[at - 1][1] : spans[at][0]] if at else "",
-                    gap_after=text[spans[last][1] : spans[last + 1][0]] if last + 1 < len(words) else "",
+                    gap_before=text[spans[at - 1][1] if at else 0 : spans[at][0]],
+                    gap_after=text[spans[last][1] : spans[last + 1][0] if last + 1 < len(words) else None],
                     near=_neighbours(text, words, spans, at, last),
                     start=spans[at][0],
                     stop=spans[last][1],
@@ -197,7 +204,7 @@ class PlaceFinder:
             return False
         if place.name in self._common and not _stands_alone(hit):
             return False
-        if company.side <= 0 and hit.is_quoted and hit.before not in _SETTLEMENT:
+        if company.side <= 0 and hit.is_quoted and hit.before not in _QUOTED_SETTLEMENT:
             return False  # «кухни «Вековка»», «роман «Красное эхо»»: a thing of that name
         elsewhere = self._elsewhere.any(hit.near)
         if not place.needs_context:
@@ -215,8 +222,9 @@ class PlaceFinder:
             return True
         if hit.name.kind is Kind.ADJECTIVE and hit.after.isdigit() and hit.gap_after == " ":  # a street
             return True
-        if "«" in hit.gap_before and self._sorts.any(hit.near):  # «сорт «Золотковский ранний»»
-            return True
+        is_adjective = hit.name.kind is Kind.ADJECTIVE or name in self._twins
+        if is_adjective and "«" in hit.gap_before and self._sorts.any(hit.near):
+            return True  # «сорт «Золотковский ранний»»
         if name in self._not_near and self._not_near[name].any(hit.near):
             return True
         return self._not_after.any([hit.after]) and not _BREAK.search(hit.gap_after)
@@ -250,7 +258,8 @@ class PlaceFinder:
         )
 
     def _company(self, hits: Sequence[_Hit], words: list[str], source: str, home: str | None) -> _Company:
-        side, titled = self._source(source)
+        title = self._source(source)
+        side, titled = title.side, title.settlements
         if home is not None:
             side, titled = (2, titled | {home}) if home in self._scopes else (-4, titled)
         unique = {
@@ -264,28 +273,35 @@ class PlaceFinder:
             unique=frozenset(unique),
             named=frozenset(hit.name.place.name for hit in hits if hit.name.kind is not Kind.NICKNAME),
             is_local=self._context.any(words),
-            is_elsewhere=self._elsewhere.any(_unless_denied(_outside(hits, words))),
+            is_elsewhere=self._elsewhere.any(_unless_denied(_outside(_names(hits), words))),
+            is_own_group=title.is_own_group,
         )
 
-    def _read_source(self, title: str) -> tuple[int, frozenset[str]]:
-        """The weight of a source for the district, and the settlements in its title.
-
-        2: it is of the district, 1: of the region or a settlement's own group, 0: its title does not tell,
-        -4: of another region.
-        """
-        hits, words = self._hits(title)
-        own = [hit for hit in hits if hit.name.kind is not Kind.NICKNAME]
+    def _read_source(self, text: str) -> _Title:
+        hits, words = self._hits(text)
+        own = _names(hits)
         titled = frozenset(hit.name.place.name for hit in own)
-        others = _outside(hits, words)
+        others = _outside(own, words)
         if self._local.any(words):
-            return 2, titled
+            return _Title(side=2, settlements=titled)
         if self._elsewhere.any(others):
-            return -4, titled
-        certain = any(not hit.name.place.needs_context for hit in own) or len(titled) > 1
-        if certain:
-            return 2, titled
-        is_group = bool(titled - self._common) and all(self._own_group.any([word]) for word in others)
-        return (1 if is_group or self._regional.any(words) else 0), titled
+            return _Title(side=-4, settlements=titled)
+        if any(not hit.name.place.needs_context for hit in own) or len(titled) > 1:
+            return _Title(side=2, settlements=titled)
+        is_own_group = bool(titled - self._common) and all(self._own_group.any([word]) for word in others)
+        side = 1 if self._regional.any(words) else 0
+        return _Title(side=side, settlements=titled, is_own_group=is_own_group)
+
+
+@dataclass(frozen=True, slots=True)
+class _Title:
+    """What the title of a source tells."""
+
+    side: int  #: 2: it is of the district, 1: of the region, 0: it does not tell, -4: of another region
+    settlements: frozenset[str]
+    is_own_group: bool = (
+        False  #: nothing but a name that has namesakes and words of a group: «Демидово и соседи»
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,11 +314,13 @@ class _Company:
     named: frozenset[str]  #: all names in the text
     is_local: bool
     is_elsewhere: bool
+    is_own_group: bool
 
     def weight(self, name: str) -> int:
         """Above 0: the namesake of the district is meant."""
         local = 3 * bool(self.unique - {name} or self.is_local) + (len(self.named) > 1)
-        return self.side + local - self.is_elsewhere
+        titled = self.is_own_group and name in self.titled
+        return self.side + local + titled - self.is_elsewhere
 
 
 class _Stems:
@@ -335,6 +353,11 @@ def _neighbours(
     ):
         end += 1
     return _unless_denied([*words[begin:first], *words[last + 1 : end + 1]])
+
+
+def _names(hits: Iterable[_Hit]) -> list[_Hit]:
+    """Without nicknames: «бор» alone may be the town of Бор."""
+    return [hit for hit in hits if hit.name.kind is not Kind.NICKNAME]
 
 
 def _outside(hits: Sequence[_Hit], words: list[str]) -> list[str]:

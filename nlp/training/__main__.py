@@ -18,7 +18,7 @@ from index.errors import Misconfigured, ServiceError
 from nlp.models import SHIPPED
 from nlp.training import base_weights, publics
 from nlp.training.base_weights import BaseWeights, make_tokenizer, used_pieces
-from nlp.training.build import Corpus, build_heads, read_corpus, say
+from nlp.training.build import HELD_PARTS, Corpus, build_heads, read_corpus, say
 from nlp.training.corpus import read_kursk, read_toxic, read_tweets
 from nlp.training.linear import Array
 
@@ -168,7 +168,11 @@ def _arguments() -> argparse.Namespace:
         "--export-only", action="store_true", help="export anew what a run left in --work, then the heads"
     )
     parser.add_argument("--heads-only", action="store_true", help="use the encoder that --work already holds")
-    return parser.parse_args()
+    given = parser.parse_args()
+    seen = {line.part for line in read_corpus().train} - set(HELD_PARTS) if given.fresh else set()
+    if given.fresh and (not given.go_on or not seen.issuperset(given.fresh)):
+        parser.error(f"--fresh needs --continue and parts of {', '.join(sorted(seen))}")
+    return given
 
 
 if __name__ == "__main__":

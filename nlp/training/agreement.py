@@ -1,4 +1,4 @@
-"""How far two readers of the guide agree on dev: `python -m nlp.training.agreement`.
+"""How far two readers of the guide agree: `python -m nlp.training.agreement`.
 
 The second labelled every line without seeing the labels of the first. The figures are those of
 `mcu evaluate`, the second reader in the place of the models: what a model may be asked to reach.
@@ -17,19 +17,22 @@ from nlp.training.build import CORPUS
 from nlp.training.corpus import Line, read_labels, read_lines
 from nlp.training.linear import Array, target_matrix
 
-FIRST, SECOND = CORPUS / "district-dev.jsonl.gz", CORPUS / "district-dev-second.jsonl"
+#: Parts that were read twice; the labels of the second reader of `g31` stand in `g31-second.jsonl`.
+READ_TWICE = ("district-dev", "g31", "g32")
 
 
 def main() -> None:
-    first = read_lines(FIRST)
-    for name, value in agreement(first, seconded(first)).items():
-        print(f"{name:32s} {value:.3f}")
+    print(f"{'':32s} {' '.join(f'{part:>12s}' for part in READ_TWICE)}")
+    told = {part: agreement(*both_readers(part)) for part in READ_TWICE}
+    for name in told[READ_TWICE[0]]:
+        print(f"{name:32s} {' '.join(f'{told[part][name]:12.3f}' for part in READ_TWICE)}")
 
 
-def seconded(lines: list[Line]) -> list[Line]:
-    """The same lines with the labels of the second reader."""
-    labels = read_labels(SECOND)
-    return [replace(line, **labels[line.id]) for line in lines]
+def both_readers(part: str) -> tuple[list[Line], list[Line]]:
+    """The lines of a part as its writer labelled them, and as the second reader did."""
+    first = read_lines(CORPUS / f"{part}.jsonl.gz")
+    labels = read_labels(CORPUS / f"{part}-second.jsonl")
+    return first, [replace(line, **labels[line.id]) for line in first]
 
 
 def agreement(first: list[Line], second: list[Line]) -> dict[str, float]:

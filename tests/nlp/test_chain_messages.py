@@ -4,44 +4,71 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from nlp.chain_messages import ChainMessages
+from nlp.chain_messages import EARLY, ChainMessages
 from tests.factories import NOON
 
 
-def told(*rumours: bool) -> ChainMessages:
-    chains = ChainMessages()
+def told(*rumours: bool, authors: str = "abcdefghijklmnopqrstuvwxyz") -> ChainMessages:
+    """A text and its copies, an hour apart, each by its own author."""
+    chains = ChainMessages(timedelta(days=30))
     for n, is_rumour in enumerate(rumours):
-        chains.add(str(n), None if n == 0 else "0", NOON + timedelta(hours=n), is_rumour=is_rumour)
+        chains.add(
+            str(n), None if n == 0 else "0", author=authors[n], at=NOON + timedelta(hours=n),
+            is_rumour=is_rumour,
+        )  # fmt: skip
     return chains
 
 
-def test_one_copy_that_was_judged_a_rumour_speaks_for_all() -> None:
-    assert told(False, False, True).mass("0") == ("0", "1", "2")
+def test_one_copy_that_was_judged_a_rumour_speaks_for_the_chain() -> None:
+    chains = told(True, False, False)
+    assert all(chains.is_mass(each) for each in "012")
+    assert chains.early("2") == ["0", "1"]
 
 
-def test_two_copies_are_not_many() -> None:
-    assert told(True, True).mass("0") == ()
+def test_a_first_post_that_was_no_rumour_is_not_remembered_until_it_is_repeated() -> None:
+    chains = told(False, True, True, True)
+    assert chains.early("3") == ["1", "2"]
+
+
+def test_two_authors_are_not_many() -> None:
+    assert not told(True, True).is_mass("0")
+    assert not told(True, True, True, authors="aab").is_mass("0")
 
 
 def test_copies_of_harmless_text_are_no_mass_fake() -> None:
-    assert told(False, False, False, False).mass("3") == ()
+    assert not told(False, False, False, False).is_mass("3")
 
 
-def test_the_same_post_twice_counts_once() -> None:
+def test_a_verdict_that_a_newer_model_takes_back_counts_no_more() -> None:
+    chains = told(True, False, False)
+    chains.add("0", None, author="a", at=NOON, is_rumour=False)
+    assert not chains.is_mass("2")
+
+
+def test_an_edited_first_post_begins_a_chain_of_its_own() -> None:
     chains = told(True, True)
-    chains.add("1", "0", NOON, is_rumour=True)
-    assert chains.mass("1") == ()
+    chains.remove("0")
+    chains.add("0", None, author="a", at=NOON, is_rumour=True)
+    chains.add("8", "0", author="x", at=NOON, is_rumour=True)
+    assert not any(map(chains.is_mass, "018"))
 
 
-def test_an_edited_copy_leaves_the_chain() -> None:
+def test_a_first_post_that_was_edited_before_a_restart_is_no_part_of_the_chain() -> None:
+    chains = ChainMessages(timedelta(days=30))
+    for n in "123":
+        chains.add(n, "0", author=n, at=NOON, is_rumour=True)
+    chains.add("0", None, author="a", at=NOON, is_rumour=False)
+    assert (chains.is_mass("0"), chains.is_mass("1")) == (False, True)
+
+
+def test_a_chain_without_new_copies_is_forgotten_by_the_time_of_posts() -> None:
     chains = told(True, True, True)
-    chains.remove("2")
-    assert (chains.mass("0"), chains.mass("2")) == ((), ())
+    chains.add("9", None, author="z", at=NOON + timedelta(days=29), is_rumour=True)
+    assert chains.is_mass("0")
+    chains.add("10", None, author="z", at=NOON + timedelta(days=31), is_rumour=True)
+    assert (chains.is_mass("0"), chains.early("0")) == (False, ())
 
 
-def test_a_chain_without_new_copies_is_forgotten() -> None:
-    chains = told(True, True, True)
-    chains.forget(NOON + timedelta(hours=2))
-    assert chains.mass("0")
-    chains.forget(NOON + timedelta(hours=3))
-    assert chains.mass("0") == ()
+def test_of_a_long_chain_only_the_first_are_looked_at_again() -> None:
+    chains = told(*[True] * 26)
+    assert len(chains.early("25")) == EARLY

@@ -83,6 +83,22 @@ def test_a_story_of_three_authors_reaches_its_urgent_post() -> None:
     assert found["alerts, stories too, by posts"].value == pytest.approx(0.02)
 
 
+def test_a_copy_is_one_matter_with_the_story_of_its_original() -> None:
+    rule = AlertRule(
+        id="critical", title="Критический пост", kind=AlertKind.POST, mode=RuleMode.ACTIVE,
+        cooldown=timedelta(hours=24), min_score=36,
+    )  # fmt: skip
+    labels = [row(id=str(n), severity=3 if n == 1 else 1) for n in range(20)]
+    said = [
+        row(id=str(n), story="s" if n == 0 else None, duplicate_of="0" if n in (1, 2) else None,
+            risk_score=40 if n in (0, 2) else 5)
+        for n in range(20)
+    ]  # fmt: skip
+    found = {figure.name: figure for figure in evaluate(labels, said, [rule]).figures}
+    assert found["severity 3 in an alert, stories too"].value == 1
+    assert found["alerts, stories too, by posts"].value == pytest.approx(0.05)
+
+
 def test_one_author_who_writes_thrice_is_no_story_to_raise() -> None:
     rule = AlertRule(
         id="story", title="Сюжет", kind=AlertKind.STORY, mode=RuleMode.ACTIVE, cooldown=timedelta(hours=48),

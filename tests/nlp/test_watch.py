@@ -115,7 +115,7 @@ def test_a_rumour_in_three_copies_is_a_mass_fake_and_raises_one_alert(stage: Sta
     for each in (first, second, third):
         analysis = stage.posts.get(each.id).analysis
         assert analysis.severity is Severity.NOW
-        assert "Рассылка слуха: 3" in [part.name for part in analysis.risk_parts]
+        assert "Массовая рассылка слуха" in [part.name for part in analysis.risk_parts]
         assert analysis.risk_score == sum(part.points for part in analysis.risk_parts)
 
 
@@ -138,6 +138,36 @@ def test_a_copy_that_is_not_about_the_district_is_not_made_urgent(stage: Stage) 
     stage.take(*about, elsewhere)
     severities = [stage.posts.get(each.id).analysis.severity for each in (*about, elsewhere)]
     assert severities == [Severity.NOW, Severity.NOW, Severity.NONE]
+
+
+def test_a_denial_and_its_copies_are_no_mass_fake(stage: Stage) -> None:
+    stage.take(*(replace(each, author_kind=AuthorKind.OFFICIAL) for each in copies(3)))
+    assert stage.alerts() == []
+
+
+def test_short_echoes_are_no_chain_message(stage: Stage) -> None:
+    stage.take(*(replace(each, text="говорят, да") for each in copies(3)))
+    assert stage.alerts() == []
+
+
+def test_the_edit_of_a_copy_leaves_the_others_as_they_were(stage: Stage) -> None:
+    first, second, third = copies(3)
+    stage.take(first, second, third)
+    stage.take(replace(third, text="Доброе утро, соседи, это была глупая рассылка, не верьте ей"))
+    kept, edited = (stage.posts.get(each.id).analysis for each in (first, third))
+    assert (kept.severity, edited.severity) == (Severity.NOW, Severity.NONE)
+    assert kept.risk_score == sum(part.points for part in kept.risk_parts)
+
+
+def test_an_officers_pin_holds_in_the_turn_that_shows_a_mass_fake(stage: Stage) -> None:
+    water = three_without_water()
+    *early, last = copies(3)
+    stage.take(*water, *early)
+    story_id = stage.posts.get(water[0].id).analysis.story_id
+    stage.desk.stories.pin(early[0].id, story_id, actor="petrova", at=NOON)
+    stage.take(last)
+    analysis = stage.posts.get(early[0].id).analysis
+    assert (analysis.story_id, analysis.severity) == (story_id, Severity.NOW)
 
 
 def three_without_water():
