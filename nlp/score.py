@@ -78,7 +78,7 @@ class Scorer:
             parts.append(ScorePart(name=f"Власти молчат {hours} ч", points=round(points)))
         return tuple(part for part in parts if part.points)
 
-    def with_company(self, parts: Sequence[ScorePart], company: Company) -> tuple[ScorePart, ...]:
+    def with_company(self, parts: Iterable[ScorePart], company: Company) -> tuple[ScorePart, ...]:
         """Parts with those of the company made anew: doing it twice changes nothing.
 
         A post that earned nothing itself gets nothing for its company.
