@@ -312,7 +312,8 @@ class Watcher:
         known = self._posts.get_many(burst.post_ids[:_EVIDENCE])
         analyses = [record.analysis for record in known.values() if record.analysis]
         severity = max((analysis.severity for analysis in analyses), default=Severity.NONE)
-        score = max((analysis.risk_score for analysis in analyses), default=0)
+        gravest = max(analyses, key=lambda analysis: analysis.risk_score, default=None)
+        score, parts = (gravest.risk_score, gravest.risk_parts) if gravest else (0, ())
         facts = Facts(
             score=score,
             severity=severity,
@@ -330,7 +331,7 @@ class Watcher:
             title=f"Всплеск: {topic}, {place or self._district.name}: {how_much}",
             now=now,
             score=score,
-            parts=(ScorePart(name=f"Рост ×{burst.growth:.0f}", points=score),),
+            parts=parts,
             severity=severity,
             places=(place,) if place else (),
             topic_group=topic,

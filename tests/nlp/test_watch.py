@@ -313,6 +313,8 @@ def test_a_burst_fires_on_the_rise_once(stage: Stage) -> None:
     stage.take(post(text="спам про окна"), now=NOON + timedelta(minutes=1))
     (alert,) = stage.alerts(kinds=[AlertKind.BURST])
     assert (alert.places, alert.topic_group, alert.posts) == (("Анопино",), "ЖКХ", 8)
+    assert alert.score == sum(part.points for part in alert.parts)
+    assert "Отключение" in [part.name for part in alert.parts]  # why it is grave, not only that it grows
 
 
 def test_a_question_weighs_more_the_longer_nobody_answers(stage: Stage) -> None:
